@@ -1,0 +1,1 @@
+"""What the stages and the app share: parameters, catalog, review tables, encoding, classifier, metrics."""

@@ -1,0 +1,88 @@
+"""The schema of catalog.yaml, and what a name of params.yaml means there."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from sentiment.errors import UserError
+from sentiment.params import Name, Strict, read_yaml, validate
+from sentiment.sources import Source
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Entry(Strict):
+    """What models and datasets have in common."""
+
+    description: str
+    source: Source
+    licence: str
+    files: dict[Name, Sha256] = Field(min_length=1)
+
+
+Known = TypeVar("Known", bound=Entry)
+
+
+class ModelEntry(Entry):
+    origin: Name
+    family: Name
+    parameters: int = Field(gt=0)
+    tokenization: Name
+    max_length: int = Field(gt=0)
+
+
+class Split(Strict):
+    """Which rows of which file make up a split: those whose columns equal `where`; `rows` is their number."""
+
+    file: Name
+    rows: int = Field(gt=0)
+    where: dict[Name, str] = {}
+
+
+class DatasetEntry(Entry):
+    text: Name
+    label: Name
+    labels: dict[int, Literal[0, 1]]
+    splits: dict[Literal["train", "test"], Split]
+
+    @model_validator(mode="after")
+    def _splits_name_known_files(self) -> Self:
+        for name, split in self.splits.items():
+            if split.file not in self.files:
+                raise ValueError(f"splits.{name}.file to be one of its files, not {split.file!r}")
+        if "train" not in self.splits:
+            raise ValueError("a train split")
+        return self
+
+    @property
+    def evaluation_split(self) -> Literal["train", "test"]:
+        """The split that another model is evaluated on: test where there is one, else all there is."""
+        return "test" if "test" in self.splits else "train"
+
+
+class Catalog(Strict):
+    models: dict[Name, ModelEntry]
+    datasets: dict[Name, DatasetEntry]
+
+    def model(self, name: str) -> ModelEntry:
+        """Return the model's entry; raise UserError naming the legal names."""
+        return _find(self.models, name, "model")
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """Return the dataset's entry; raise UserError naming the legal names."""
+        return _find(self.datasets, name, "dataset")
+
+
+def _find(entries: dict[str, Known], name: str, kind: str) -> Known:
+    if name in entries:
+        return entries[name]
+    near = get_close_matches(name, entries, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"{kind} {name!r} is not in catalog.yaml: {hint}it has {', '.join(sorted(entries))}")
+
+
+def load_catalog(path: Path | str = "catalog.yaml") -> Catalog:
+    """Read and check the catalog; raise UserError naming each wrong key."""
+    return validate(Catalog, read_yaml(path), path)

@@ -1,0 +1,220 @@
+"""The classifier: building it on a pretrained encoder, loading it, and the logits it gives.
+
+Importing this module registers MeanPooledClassifier, so that AutoModelForSequenceClassification loads either kind.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+from tqdm import tqdm
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from sentiment.encoding import Padding
+from sentiment.errors import UserError
+from sentiment.params import Train
+from sentiment.reviews import LABELS
+
+
+class MeanPooledConfig(PreTrainedConfig):
+    """An encoder's configuration, wrapped."""
+
+    model_type = "mean_pooled_classifier"
+    sub_configs = {"encoder": AutoConfig}  # noqa: RUF012
+
+    def __init__(self, encoder: PreTrainedConfig | dict[str, Any] | None = None, **kwargs: Any) -> None:
+        if isinstance(encoder, dict):
+            encoder = AutoConfig.for_model(**encoder)
+        self.encoder = encoder
+        super().__init__(**kwargs)
+
+
+class MeanPooledClassifier(PreTrainedModel):
+    """Any encoder, the average of its last hidden states over the real tokens, and a linear head.
+
+    Averages serve sentence encoders better than the first token does (Reimers and Gurevych 2019, arXiv:1908.10084).
+    """
+
+    config_class = MeanPooledConfig
+    base_model_prefix = "encoder"
+
+    def __init__(self, config: MeanPooledConfig) -> None:
+        super().__init__(config)
+        self.encoder = _without_pooler(AutoModel.from_config(config.encoder))
+        self.head = nn.Linear(config.encoder.hidden_size, config.num_labels)
+        self.post_init()
+
+    def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return the average of the last hidden states over the tokens that are not padding: [batch, hidden size]."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weight).sum(1) / weight.sum(1)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> SequenceClassifierOutput:
+        """Return logits [batch, labels], and the mean cross-entropy where labels [batch] are given."""
+        logits = self.head(self.features(input_ids, attention_mask))
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+AutoConfig.register(MeanPooledConfig.model_type, MeanPooledConfig)
+AutoModelForSequenceClassification.register(MeanPooledConfig, MeanPooledClassifier)
+
+
+def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
+    """Drop the layer over the first token that some encoders have; the average does not need it."""
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder
+
+
+def build(
+    pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Train, attention: str = "eager"
+) -> PreTrainedModel:
+    """Put a new head on the pretrained encoder and freeze what the parameters say; the head's weights are random."""
+    config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
+    if params.dropout is not None:
+        for name, value in config.to_dict().items():
+            if "drop" in name and isinstance(value, int | float):
+                setattr(config, name, params.dropout)
+    labels = {"num_labels": len(LABELS), "id2label": LABELS, "label2id": {name: i for i, name in LABELS.items()}}
+    if params.pooling == "mean":
+        # Saved beside the weights, so it must not name where they lay.
+        config.name_or_path = ""
+        model = MeanPooledClassifier._from_config(
+            MeanPooledConfig(config, pad_token_id=tokenizer.pad_token_id, **labels), attn_implementation=attention
+        )
+        model.encoder = _without_pooler(
+            AutoModel.from_pretrained(pretrained, config=model.encoder.config, attn_implementation=attention)
+        )
+    else:
+        config.update({"pad_token_id": tokenizer.pad_token_id, **labels})
+        model = AutoModelForSequenceClassification.from_pretrained(
+            pretrained, config=config, attn_implementation=attention
+        )
+    freeze(model, params.freeze)
+    return model
+
+
+def freeze(model: PreTrainedModel, what: str) -> None:
+    """Stop the gradient of the encoder's embeddings, or of the whole encoder, or of nothing ("none")."""
+    encoder = model.base_model
+    if what == "encoder":
+        encoder.requires_grad_(False)
+    elif what == "embeddings":
+        embeddings = getattr(encoder, "embeddings", None)
+        for module in [embeddings] if embeddings else encoder.modules():
+            if module is embeddings or isinstance(module, nn.Embedding):
+                module.requires_grad_(False)
+
+
+def load(folder: Path | str, attention: str = "sdpa") -> PreTrainedModel:
+    """Load a trained classifier for evaluation; raise UserError when a file is missing, damaged or incomplete."""
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, attn_implementation=attention, output_loading_info=True, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise UserError(f"{folder} holds no usable classifier: {str(error).splitlines()[0]}; run dvc repro") from None
+    if report["missing_keys"]:
+        raise UserError(f"{folder} lacks the weights {', '.join(sorted(report['missing_keys']))}; run dvc repro")
+    return model.eval()
+
+
+def device() -> torch.device:
+    """Return the first GPU, or the CPU where there is none."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
+@torch.inference_mode()
+def _infer(
+    forward: Callable[..., torch.Tensor],
+    model: PreTrainedModel,
+    sequences: Sequence[Sequence[int]],
+    padding: Padding,
+    *,
+    batch_size: int,
+    precision: str,
+    title: str,
+) -> np.ndarray:
+    """Return `forward` of every encoded review, in their order: float32 [reviews, ...].
+
+    Reviews of like length share a batch, so that little is computed for padding.
+    """
+    device = model.device
+    bf16 = uses_bf16(precision, device)
+    order = np.argsort([len(ids) for ids in sequences], kind="stable")
+    outputs: list[np.ndarray] = []
+    with tqdm(total=len(order), desc=title, unit="review") as progress:
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            batch = padding([{"input_ids": sequences[row]} for row in rows])
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                output = forward(**{name: tensor.to(device) for name, tensor in batch.items()})
+            outputs.append(output.float().cpu().numpy())
+            progress.update(len(rows))
+    in_order = np.concatenate(outputs)
+    in_order[order] = in_order.copy()
+    return in_order
+
+
+def predict(
+    model: PreTrainedModel, sequences: Sequence[Sequence[int]], padding: Padding, *, batch_size: int, precision: str
+) -> np.ndarray:
+    """Return the logits of encoded reviews: float32 [reviews, labels]."""
+
+    def logits(**batch: torch.Tensor) -> torch.Tensor:
+        return model(**batch).logits
+
+    return _infer(
+        logits, model.eval(), sequences, padding, batch_size=batch_size, precision=precision, title="predict"
+    )
+
+
+def fit_head(
+    model: MeanPooledClassifier,
+    sequences: Sequence[Sequence[int]],
+    labels: Sequence[int],
+    padding: Padding,
+    precision: str,
+) -> None:
+    """Set the head to a logistic regression on the encoder's features, before anything is fine-tuned.
+
+    A random head's first gradients distort the features; a fitted one's do not, which serves reviews unlike those of
+    the training most (Kumar et al. 2022, arXiv:2202.10054).
+    """
+    features = _infer(
+        model.features, model.eval(), sequences, padding, batch_size=64, precision=precision, title="probe"
+    )
+    probe = LogisticRegression(max_iter=10_000).fit(features, labels)
+    # The probe has one output, the log odds of positive; half of it and its negative give two logits the same odds.
+    weight = torch.tensor(probe.coef_ / 2, dtype=torch.float32)
+    bias = torch.tensor(probe.intercept_ / 2, dtype=torch.float32)
+    with torch.no_grad():
+        model.head.weight.copy_(torch.cat([-weight, weight]))
+        model.head.bias.copy_(torch.cat([-bias, bias]))

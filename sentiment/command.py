@@ -1,0 +1,37 @@
+"""How a command starts and ends: errors as one line for people, time on the terminal and in an untracked log."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sentiment.errors import UserError
+
+TIMINGS = Path("logs/timings.jsonl")
+
+
+def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
+    """Run `main` and exit: 0 when done, 1 after a mistake its user can mend, 130 after Ctrl-C.
+
+    Unless `network` is true, the hub is switched off first, so that no stage but the downloads can reach it.
+    A defect of ours still ends in a traceback.
+    """
+    if not network:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    started = time.monotonic()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"{name}: error: {error}")
+    except OSError as error:
+        sys.exit(f"{name}: error: {error.filename or 'the operating system'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command again starts over or continues", file=sys.stderr)
+        sys.exit(130)
+    seconds = round(time.monotonic() - started, 1)
+    print(f"{name}: done in {seconds} s")
+    TIMINGS.parent.mkdir(exist_ok=True)
+    with TIMINGS.open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"command": name, "seconds": seconds, "ended": time.strftime("%FT%T%z")}) + "\n")

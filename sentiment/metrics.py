@@ -1,0 +1,96 @@
+"""How good predicted scores are. A score is the probability of positive; 0.5 and above predicts positive."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from sentiment.reviews import LABELS
+
+BINS = 10
+ROC_POINTS = 200
+
+
+def scores_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the probability of positive, float64 [reviews], from logits [reviews, 2]."""
+    difference = logits[:, 1].astype(np.float64) - logits[:, 0]
+    return np.exp(-np.logaddexp(0, -difference))
+
+
+def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion, 95 % unless z says otherwise (Wilson 1927)."""
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def reliability(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
+    """Compare confidence with accuracy in BINS equal bins of the predicted label's confidence, 0.5 to 1.
+
+    Each filled bin has its `count`, mean `confidence` and `accuracy` (Guo et al. 2017, arXiv:1706.04599).
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    confidence = np.maximum(scores, 1 - scores)
+    correct = (scores >= 0.5) == labels
+    places = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    return [
+        {
+            "count": int((places == place).sum()),
+            "confidence": float(confidence[places == place].mean()),
+            "accuracy": float(correct[places == place].mean()),
+        }
+        for place in np.unique(places)
+    ]
+
+
+def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
+    """Return accuracy with its 95 % interval, precision, recall and F1 of positive, ROC-AUC, log loss, Brier score, ECE.
+
+    `labels` are 0 or 1, both present; `scores` lie between 0 and 1. ECE is the expected calibration error over the bins
+    of `reliability`: the mean gap between confidence and accuracy, weighted by the bins' counts.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    predicted = (scores >= 0.5).astype(int)
+    hits = int((predicted == labels).sum())
+    low, high = wilson(hits, len(labels))
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, average="binary", zero_division=0.0)
+    gaps = [bin["count"] * abs(bin["confidence"] - bin["accuracy"]) for bin in reliability(labels, scores)]
+    return {
+        "accuracy": hits / len(labels),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "roc_auc": float(roc_auc_score(labels, scores)),
+        "log_loss": float(log_loss(labels, scores)),
+        "brier": float(brier_score_loss(labels, scores)),
+        "ece": sum(gaps) / len(labels),
+        "n": len(labels),
+        "positives": int(labels.sum()),
+    }
+
+
+def confusion(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
+    """Count the reviews of each actual and predicted label."""
+    counts = confusion_matrix(labels, np.asarray(scores) >= 0.5, labels=[0, 1])
+    return [
+        {"actual": LABELS[actual], "predicted": LABELS[predicted], "count": int(counts[actual, predicted])}
+        for actual in LABELS
+        for predicted in LABELS
+    ]
+
+
+def roc(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
+    """Return the ROC curve as false and true positive rates, at most ROC_POINTS of them."""
+    false_positives, true_positives, _ = roc_curve(labels, scores)
+    places = np.unique(np.linspace(0, len(false_positives) - 1, ROC_POINTS).round().astype(int))
+    return [
+        {"false_positive_rate": float(false_positives[i]), "true_positive_rate": float(true_positives[i])}
+        for i in places
+    ]

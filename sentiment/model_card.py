@@ -1,0 +1,82 @@
+"""What a trained model says of itself: the model card for people, the provenance for whoever wants the same bits."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from sentiment.params import Params
+
+PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "tokenizers", "torch", "transformers")
+
+CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-classification
+base_model: {origin[model]}
+license: {licence}
+---
+# Sentiment of reviews: {origin[model]}, fine-tuned on {params.dataset}
+
+Labels a review positive or negative. The encoder is {origin[origin]}. `provenance.json` names the files, parameters
+and software that this model was made from.
+
+## Data
+{train:,} reviews of `{params.dataset}` to learn from and {validation:,} to choose the checkpoint; how they were cleaned
+and cut to {params.tokenize.max_length} tokens is in `preprocessing.json`, and must be done again before use.
+
+## Training
+| parameter | value |
+|---|---|
+{table}
+
+Of {validations} validations, the one at step {best_step} of {steps} was the best:
+accuracy {accuracy:.3f}, log loss {log_loss:.3f} on the validation reviews. The accuracy on reviews that had no part in
+the choice is in the pipeline's `metrics/`.
+
+## Use
+The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
+`AutoModelForSequenceClassification` alone needs `import sentiment.classifier` before it where pooling is `mean`.
+
+## Limits
+- English reviews. Other languages, and other kinds of text, were neither learnt nor tested.
+- Two labels: a neutral or mixed review is forced into one of them, often with misplaced confidence.
+- Irony, and praise for a part with a verdict against the whole, are read wrongly far more often than plain reviews.
+- Of longer reviews only the part that fits into {params.tokenize.max_length} tokens is read.
+"""
+
+
+def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], metrics: dict[str, Any]) -> str:
+    """Return the card in Markdown.
+
+    `origin` is what download wrote of the pretrained model, `sizes` the splits' numbers of reviews, `metrics` those of
+    the training.
+    """
+    values = params.train.model_dump(exclude={"max_minutes"}) | {"seed": params.seed, "threads": params.threads}
+    table = "\n".join(f"| {name} | {'' if value is None else value} |" for name, value in values.items())
+    return CARD.format(
+        params=params,
+        origin=origin,
+        licence=origin["licence"].lower(),
+        table=table,
+        train=sizes["train"],
+        validation=sizes["validation"],
+        validations=metrics["validations"],
+        best_step=metrics["best_step"],
+        steps=metrics["steps"],
+        accuracy=metrics["validation"]["accuracy"],
+        log_loss=metrics["validation"]["log_loss"],
+    )
+
+
+def environment(threads: int, device: str, *, bf16: bool) -> dict[str, Any]:
+    """Return all of the machine and its software that the bits of a training depend on."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "threads": threads,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "device": device,
+        "precision": "bf16" if bf16 else "fp32",
+    }

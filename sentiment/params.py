@@ -1,0 +1,171 @@
+"""The schema of params.yaml: every key, its type and its legal values, checked before any work."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sentiment.errors import UserError
+
+Name = Annotated[str, Field(min_length=1)]
+Size = Annotated[int, Field(ge=100)] | None
+HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
+Precision = Literal["auto", "fp32", "bf16"]
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Refuse unknown keys and values of another type; never convert silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Cleaning(Strict):
+    """What is done to a review's text before anything reads it, in training and in use alike."""
+
+    html_breaks: bool
+    control_characters: bool
+    unicode_nfc: bool
+
+
+class Subsample(Cleaning):
+    train_size: Size
+    test_size: Size
+    validation_share: HalfAtMost
+    test_share: HalfAtMost
+    balance: bool
+
+    @property
+    def cleaning(self) -> Cleaning:
+        return Cleaning(**{name: getattr(self, name) for name in Cleaning.model_fields})
+
+
+class Tokenize(Strict):
+    max_length: int = Field(ge=8)
+    truncation: Literal["head", "tail", "head_tail"]
+    head_share: float = Field(gt=0, lt=1)
+
+
+class Train(Strict):
+    epochs: int = Field(ge=1, le=1000)
+    lr: float = Field(gt=0, le=0.1)
+    batch_size: int = Field(ge=1)
+    warmup_share: float = Field(ge=0, le=0.5)
+    weight_decay: float = Field(ge=0, le=1)
+    scheduler: Literal["linear", "cosine", "constant"]
+    label_smoothing: float = Field(ge=0, lt=0.5)
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None
+    freeze: Literal["none", "embeddings", "encoder"]
+    pooling: Literal["mean", "first"]
+    head: Literal["probe", "random"]
+    precision: Precision
+    validations_per_epoch: int = Field(ge=1)
+    max_minutes: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _probe_needs_the_mean(self) -> Self:
+        if self.head == "probe" and self.pooling != "mean":
+            raise ValueError("head: random where pooling is first (the probe is fitted on averages)")
+        return self
+
+
+class Preprocessing(Strict):
+    """What a model's texts go through before it reads them; saved beside the model."""
+
+    cleaning: Cleaning
+    tokenize: Tokenize
+
+
+class Evaluate(Strict):
+    batch_size: int = Field(ge=1)
+    precision: Precision
+
+
+class CrossDatasetEvaluate(Strict):
+    size: Size
+
+
+class Baseline(Strict):
+    ngrams: int = Field(ge=1, le=5)
+    C: float = Field(gt=0)
+
+
+class Params(Strict):
+    model: Name
+    dataset: Name
+    cross_datasets: list[Name]
+    seed: int = Field(ge=0, lt=2**32)
+    threads: int = Field(ge=1, le=1024)
+    subsample: Subsample
+    tokenize: Tokenize
+    train: Train
+    evaluate: Evaluate
+    cross_dataset_evaluate: CrossDatasetEvaluate
+    baseline: Baseline
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Read YAML 1.2, where 3e-5 is a number (YAML 1.1 reads it as a string); raise UserError when it can't be."""
+    try:
+        return YAML(typ="safe", pure=True).load(Path(path))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run from the project's folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}{place} is not YAML: {problem}") from None
+
+
+def validate(schema: type[Schema], content: Any, path: Path | str) -> Schema:
+    """Check `content` against `schema`; raise UserError with one clause per mistake, naming key, value and what is legal."""
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        mistakes = [_sentence(schema, dict(detail)) for detail in error.errors(include_url=False)]
+        raise UserError(f"{path}: " + "; ".join(dict.fromkeys(mistakes))) from None
+
+
+def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
+    keys = [str(part) for part in detail["loc"]]
+    key = ".".join(keys) or "the file"
+    if detail["type"] == "extra_forbidden":
+        legal = _keys(schema, keys[:-1])
+        near = get_close_matches(keys[-1], legal, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"legal are {', '.join(legal)}"
+        return f"{key} is unknown: {hint}"
+    if detail["type"] == "missing":
+        return f"{key} is missing"
+    if detail["type"] == "value_error":
+        return f"{key} needs {detail['ctx']['error']}"
+    requirement = detail["msg"].removeprefix("Input should be ")
+    return f"{key} is {detail['input']!r}, but must be {requirement}"
+
+
+def _keys(schema: type[BaseModel], path: list[str]) -> list[str]:
+    """List the keys that are legal at `path`, following nested models through unions, lists and mappings."""
+    for part in path:
+        field = schema.model_fields.get(part)
+        if field is not None:
+            schema = next(iter(_models(field.annotation)), schema)
+    return list(schema.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check the parameters; raise UserError naming each wrong key, its value and what is legal."""
+    return validate(Params, read_yaml(path), path)
+
+
+def load_preprocessing(model: Path) -> Preprocessing:
+    """Read what a trained model's texts must go through; raise UserError when the file is missing or damaged."""
+    path = model / "preprocessing.json"
+    return validate(Preprocessing, read_yaml(path), path)

@@ -1,0 +1,215 @@
+"""Fine-tuning: transformers' Trainer with length-bucketed batches, a time limit and live curves."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dvclive import Live
+from torch.utils.data import Sampler
+from tqdm import tqdm
+from transformers import (
+    EvalPrediction,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from sentiment.errors import UserError
+from sentiment.metrics import evaluate, scores_of
+from sentiment.params import Train
+
+BUCKET_BATCHES = 25
+SECONDS_BEFORE_PREDICTION = 5.0
+CURVES = {
+    "loss": "train/loss",
+    "learning_rate": "train/learning_rate",
+    "eval_log_loss": "validation/log_loss",
+    "eval_accuracy": "validation/accuracy",
+}
+"""The Trainer's names, and those of the curves."""
+
+
+class LengthBucketSampler(Sampler[int]):
+    """Yield row numbers so that consecutive batches hold reviews of like length, in an order that seed and epoch fix.
+
+    Rows are shuffled, cut into buckets of BUCKET_BATCHES batches, sorted by length within each, and the batches
+    shuffled again. Seeding anew for each epoch makes a resumed run see the batches that an uninterrupted one sees.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next; accelerate calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Return an epoch's batches of row numbers; only the last may be smaller than batch_size."""
+        random = np.random.default_rng([self.seed, epoch])
+        rows = random.permutation(len(self.lengths))
+        bucket = self.batch_size * BUCKET_BATCHES
+        buckets = [rows[start : start + bucket] for start in range(0, len(rows), bucket)]
+        rows = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in buckets])
+        whole = len(rows) // self.batch_size * self.batch_size
+        batches = list(rows[:whole].reshape(-1, self.batch_size))
+        shuffled = [batches[i] for i in random.permutation(len(batches))]
+        return shuffled + ([rows[whole:]] if whole < len(rows) else [])
+
+    def __iter__(self) -> Iterator[int]:
+        for batch in self.batches(self.epoch):
+            yield from batch.tolist()
+
+    def padded_tokens(self, epochs: int) -> np.ndarray:
+        """Return each step's tokens, padding included: what the step costs. int64 [epochs * steps per epoch]."""
+        costs = [len(rows) * self.lengths[rows].max() for epoch in range(epochs) for rows in self.batches(epoch)]
+        return np.array(costs)
+
+
+class BucketedTrainer(Trainer):
+    """transformers' Trainer, drawing its batches from a LengthBucketSampler."""
+
+    def __init__(self, *args: Any, sampler: LengthBucketSampler, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sampler = sampler
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        return self.sampler
+
+
+class Validations(TrainerCallback):
+    """Validate and save `per_epoch` times in each epoch, the last time at its end."""
+
+    def __init__(self, steps_per_epoch: int, per_epoch: int) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self.within = {math.ceil(steps_per_epoch * part / per_epoch) for part in range(1, per_epoch + 1)}
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        step = (state.global_step - 1) % self.steps_per_epoch + 1
+        if step in self.within:
+            control.should_evaluate = control.should_save = True
+
+
+class TimeLimit(TrainerCallback):
+    """Stop a run that does not fit into `max_minutes`: as soon as that is foreseeable, or when they are over.
+
+    Steps are timed, and what is left is predicted from its cost in tokens. Raises UserError.
+    """
+
+    def __init__(self, max_minutes: float, step_costs: np.ndarray) -> None:
+        self.max_minutes = max_minutes
+        self.tokens_left = np.append(step_costs[::-1].cumsum()[::-1], 0)
+        self.warm: tuple[int, float] | None = None
+        self.predicted = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.started = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        now = time.monotonic()
+        if now - self.started > self.max_minutes * 60:
+            raise UserError(
+                f"train.max_minutes of {self.max_minutes:g} are over at step {state.global_step} of {state.max_steps}: "
+                "the last checkpoint is kept, so with a higher limit the same command continues from it"
+            )
+        if self.warm is None:
+            # The first step also pays for allocations and kernel selection.
+            self.warm = (state.global_step, now)
+        elif not self.predicted and now - self.warm[1] > SECONDS_BEFORE_PREDICTION:
+            self.predicted = True
+            self._predict(state.global_step, now)
+
+    def _predict(self, step: int, now: float) -> None:
+        assert self.warm is not None
+        left = self.tokens_left[step]
+        rate = (self.tokens_left[self.warm[0]] - left) / (now - self.warm[1])
+        minutes = (now - self.started + left / rate) / 60
+        tqdm.write(f"training takes about {minutes:.1f} min at {rate:,.0f} tokens/s, padding and validation aside")
+        if minutes > self.max_minutes:
+            raise UserError(
+                f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
+                "subsample.train_size, tokenize.max_length or train.epochs, or raise the limit"
+            )
+
+
+class LiveCurves(TrainerCallback):
+    """Write the training and validation curves with DVCLive while they grow.
+
+    The curves are rebuilt from the trainer's own history first, so that those of a resumed run have neither gap nor
+    double.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # Without dvcyaml=None it would edit our dvc.yaml, and a report would carry the time of day.
+        self.live = Live(str(self.folder), dvcyaml=None, report=None, save_dvc_exp=False)
+        for entry in state.log_history:
+            self._write(entry)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._write(state.log_history[-1])
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        self.live.step = entry["step"]
+        for logged, curve in CURVES.items():
+            if logged in entry:
+                self.live.log_metric(curve, round(float(entry[logged]), 6))
+        self.live.make_summary()
+
+
+def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+    """Return the validation's accuracy and log loss."""
+    metrics = evaluate(prediction.label_ids, scores_of(np.asarray(prediction.predictions)))
+    return {name: metrics[name] for name in ("accuracy", "log_loss")}
+
+
+def arguments(params: Train, seed: int, steps: int, folder: Path, *, bf16: bool, on_cpu: bool) -> TrainingArguments:
+    """Translate the parameters into the Trainer's arguments; `steps` is the whole number of steps of the training."""
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=params.epochs,
+        learning_rate=params.lr,
+        per_device_train_batch_size=params.batch_size,
+        per_device_eval_batch_size=64,
+        warmup_steps=round(steps * params.warmup_share),
+        weight_decay=params.weight_decay,
+        lr_scheduler_type="constant_with_warmup" if params.scheduler == "constant" else params.scheduler,
+        label_smoothing_factor=params.label_smoothing,
+        optim="adamw_torch_fused",
+        bf16=bf16,
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+        seed=seed,
+        logging_steps=max(1, steps // 50),
+        # The Validations callback decides when; these only have to agree with each other.
+        eval_strategy="steps",
+        save_strategy="steps",
+        eval_steps=steps,
+        save_steps=steps,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="log_loss",
+        greater_is_better=False,
+        report_to="none",
+        remove_unused_columns=False,
+    )

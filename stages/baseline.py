@@ -1,0 +1,44 @@
+"""Fit TF-IDF and a logistic regression on the same training reviews, and score them on the same test reviews.
+
+Reads   data/subsampled/{train,test}.parquet
+Writes  metrics/baseline.json                             as evaluate
+        data/predictions/baseline.parquet                 id, label, score (the probability of positive)
+        plots/baseline/{confusion,roc,reliability}.json
+
+    python -m stages.baseline
+"""
+
+from pathlib import Path
+
+from sentiment.command import run
+from sentiment.params import load_params
+from sentiment.reviews import read_parquet
+
+SUBSAMPLED = Path("data/subsampled")
+METRICS = Path("metrics/baseline.json")
+PREDICTIONS = Path("data/predictions/baseline.parquet")
+PLOTS = Path("plots/baseline")
+
+
+def main() -> None:
+    params = load_params().baseline
+    train, test = (
+        read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"]) for split in ("train", "test")
+    )
+
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from sentiment.evaluation import write_evaluation
+
+    classifier = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, params.ngrams)), LogisticRegression(C=params.C, max_iter=1000)
+    )
+    classifier.fit(train["text"].to_pylist(), train["label"].to_numpy())
+    scores = classifier.predict_proba(test["text"].to_pylist())[:, 1]
+    write_evaluation(test, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
+
+
+if __name__ == "__main__":
+    run(main, "baseline")

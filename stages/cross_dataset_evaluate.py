@@ -1,0 +1,65 @@
+"""Score the fine-tuned model on a further dataset, which it was not trained on.
+
+Reads   models/sentiment/, data/cross/NAME.parquet
+Writes  metrics/cross/NAME.json                                 as evaluate, and the rows that were dropped, by reason
+        data/predictions/cross/NAME.parquet                     id, label, score (the probability of positive)
+        plots/cross/NAME/{confusion,roc,reliability}.json
+
+The reviews are cleaned and encoded as the model's preprocessing.json says.
+
+    python -m stages.cross_dataset_evaluate books
+"""
+
+import sys
+from pathlib import Path
+
+from sentiment.command import run
+from sentiment.params import load_params, load_preprocessing
+from sentiment.reviews import check, cut, prepare, read_parquet, require_both_labels, to_table
+
+MODEL = Path("models/sentiment")
+CROSS = Path("data/cross")
+METRICS = Path("metrics/cross")
+PREDICTIONS = Path("data/predictions/cross")
+PLOTS = Path("plots/cross")
+
+
+def main() -> None:
+    name = sys.argv[1]
+    params = load_params()
+    preprocessing = load_preprocessing(MODEL)
+    path = CROSS / f"{name}.parquet"
+    reviews, dropped = prepare(check(read_parquet(path, ["text", "label"]), str(path)), preprocessing.cleaning)
+    reviews = cut(reviews, params.cross_dataset_evaluate.size, "test", "cross_dataset_evaluate.size")
+    require_both_labels(reviews, str(path), "choose a dataset with both")
+    print(f"{len(reviews):,} reviews, dropped: {dropped}")
+
+    import torch
+
+    from sentiment import classifier
+    from sentiment.encoding import Encoder, Padding, load_tokenizer
+    from sentiment.evaluation import write_evaluation
+    from sentiment.metrics import scores_of
+
+    torch.set_num_threads(params.threads)
+    tokenizer = load_tokenizer(MODEL)
+    encode = Encoder(tokenizer, preprocessing.tokenize)
+    model = classifier.load(MODEL).to(classifier.device())
+    logits = classifier.predict(
+        model,
+        [encoded.input_ids for encoded in encode(reviews.text.tolist())],
+        Padding.of(tokenizer),
+        batch_size=params.evaluate.batch_size,
+        precision=params.evaluate.precision,
+    )
+    write_evaluation(
+        to_table(reviews),
+        scores_of(logits),
+        metrics=METRICS / f"{name}.json",
+        predictions=PREDICTIONS / f"{name}.parquet",
+        plots=PLOTS / name,
+    )
+
+
+if __name__ == "__main__":
+    run(main, "cross_dataset_evaluate")

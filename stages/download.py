@@ -1,0 +1,50 @@
+"""Fetch the pretrained model and the dataset, verified against the catalog.
+
+Reads   catalog.yaml, and the source that it names (the only stage, with download_cross, that may touch the network)
+Writes  models/pretrained/    the model's files, each with the sha256 that the catalog pins, and origin.json
+        data/raw/             train.parquet and, where the dataset has one, test.parquet: text, label
+
+    python -m stages.download
+"""
+
+import shutil
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sentiment.catalog import load_catalog
+from sentiment.command import run
+from sentiment.datasets import load_split
+from sentiment.files import replacing, write_json
+from sentiment.params import load_params
+from sentiment.reviews import write_parquet
+from sentiment.sources import locate
+
+PRETRAINED = Path("models/pretrained")
+RAW = Path("data/raw")
+
+
+def main() -> None:
+    params = load_params()
+    catalog = load_catalog()
+    model = catalog.model(params.model)
+    dataset = catalog.dataset(params.dataset)
+
+    print(f"model {params.model} from {model.source}, licence {model.licence}")
+    with replacing(PRETRAINED) as folder:
+        for name, expected in tqdm(model.files.items(), desc="model files", unit="file"):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(locate(model.source, name, expected, "model"), target)
+        write_json(folder / "origin.json", {"model": params.model, "licence": model.licence, "origin": model.origin})
+
+    print(f"dataset {params.dataset} from {dataset.source}, licence {dataset.licence}")
+    with replacing(RAW) as folder:
+        for split in dataset.splits:
+            table = load_split(dataset, split)
+            write_parquet(folder / f"{split}.parquet", table)
+            print(f"{split}: {table.num_rows:,} reviews")
+
+
+if __name__ == "__main__":
+    run(main, "download", network=True)
