@@ -10,6 +10,7 @@ from sentiment.errors import UserError
 from sentiment.params import Name, Strict, read_yaml, validate
 from sentiment.sources import Source
 
+SplitName = Literal["train", "test"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -38,14 +39,14 @@ class Split(Strict):
 
     file: Name
     rows: int = Field(gt=0)
-    where: dict[Name, str] = {}
+    where: dict[Name, str] = Field(default_factory=dict)
 
 
 class DatasetEntry(Entry):
     text: Name
     label: Name
     labels: dict[int, Literal[0, 1]]
-    splits: dict[Literal["train", "test"], Split]
+    splits: dict[SplitName, Split]
 
     @model_validator(mode="after")
     def _splits_name_known_files(self) -> Self:
@@ -57,7 +58,7 @@ class DatasetEntry(Entry):
         return self
 
     @property
-    def evaluation_split(self) -> Literal["train", "test"]:
+    def evaluation_split(self) -> SplitName:
         """The split that another model is evaluated on: test where there is one, else all there is."""
         return "test" if "test" in self.splits else "train"
 

@@ -3,13 +3,13 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.catalog import DatasetEntry
+from sentiment.catalog import DatasetEntry, SplitName
 from sentiment.errors import UserError
 from sentiment.reviews import check, read_parquet
 from sentiment.sources import locate
 
 
-def load_split(entry: DatasetEntry, split: str) -> pa.Table:
+def load_split(entry: DatasetEntry, split: SplitName) -> pa.Table:
     """Return a split's review table (see reviews.SCHEMA); raise UserError when it isn't what the catalog says it is."""
     wanted = entry.splits[split]
     path = locate(entry.source, wanted.file, entry.files[wanted.file], "dataset")

@@ -48,7 +48,8 @@ class Encoder:
         limit = self.tokenizer.model_max_length
         if limit < NO_LIMIT and self.params.max_length > limit:
             raise UserError(
-                f"params.yaml: tokenize.max_length is {self.params.max_length}, but the model takes at most {limit} tokens"
+                f"params.yaml: tokenize.max_length is {self.params.max_length}, "
+                f"but the model takes at most {limit} tokens"
             )
 
     def __call__(self, texts: Sequence[str]) -> Iterator["Encoded"]:

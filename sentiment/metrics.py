@@ -5,8 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, precision_recall_fscore_support
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import (
+    brier_score_loss,
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+    roc_curve,
+)
 
 from sentiment.reviews import LABELS
 
@@ -49,17 +55,17 @@ def reliability(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
 
 
 def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
-    """Return accuracy with its 95 % interval, precision, recall and F1 of positive, ROC-AUC, log loss, Brier score, ECE.
+    """Return how good the scores are: accuracy with its 95 % interval, precision, recall and F1 of positive, and more.
 
-    `labels` are 0 or 1, both present; `scores` lie between 0 and 1. ECE is the expected calibration error over the bins
-    of `reliability`: the mean gap between confidence and accuracy, weighted by the bins' counts.
+    `labels` are 0 or 1, both present; `scores` lie between 0 and 1. `ece` is the expected calibration error over the
+    bins of `reliability`: the mean gap between confidence and accuracy, weighted by the bins' counts.
     """
     labels, scores = np.asarray(labels), np.asarray(scores)
     predicted = (scores >= 0.5).astype(int)
     hits = int((predicted == labels).sum())
     low, high = wilson(hits, len(labels))
     precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, average="binary", zero_division=0.0)
-    gaps = [bin["count"] * abs(bin["confidence"] - bin["accuracy"]) for bin in reliability(labels, scores)]
+    gaps = [part["count"] * abs(part["confidence"] - part["accuracy"]) for part in reliability(labels, scores)]
     return {
         "accuracy": hits / len(labels),
         "accuracy_low": low,

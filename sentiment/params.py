@@ -121,7 +121,7 @@ def read_yaml(path: Path | str) -> Any:
 
 
 def validate(schema: type[Schema], content: Any, path: Path | str) -> Schema:
-    """Check `content` against `schema`; raise UserError with one clause per mistake, naming key, value and what is legal."""
+    """Check `content` against `schema`; raise UserError naming each wrong key, its value and what is legal."""
     try:
         return schema.model_validate(content)
     except ValidationError as error:

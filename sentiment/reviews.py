@@ -1,7 +1,7 @@
 """Review tables: reading, checking, cleaning, de-duplicating and splitting them.
 
-A review table has `text` (string) and `label` (int8; 1 positive, 0 negative); `prepare` puts `id` before them, a hash of
-the text with case and blanks normalized, so that two reviews that differ in nothing else are one.
+A review table has `text` (string) and `label` (int8; 1 positive, 0 negative); `prepare` adds `id`, a hash of the
+text with case and blanks normalized, so that two reviews that differ in nothing else are one.
 """
 
 from hashlib import blake2b
@@ -123,7 +123,7 @@ def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
 
     Each review's place in the queue is a hash of `salt` and its id: no order of rows and no other review moves it.
     """
-    queue = reviews.id.map(lambda id: blake2b(f"{salt}:{id}".encode(), digest_size=8).digest())
+    queue = reviews.id.map(lambda key: blake2b(f"{salt}:{key}".encode(), digest_size=8).digest())
     positives = round(size * reviews.label.mean())
     chosen = [
         reviews.loc[queue[reviews.label == label].sort_values(kind="stable").index[:count]]
@@ -133,7 +133,7 @@ def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
 
 
 def cut(reviews: pd.DataFrame, size: int | None, salt: str, parameter: str) -> pd.DataFrame:
-    """Return `size` of the reviews, or all where it is None; raise UserError naming the parameter if there are fewer."""
+    """Return `size` of the reviews, or all where it is None; raise UserError if that is too many."""
     if size is None:
         return reviews
     if size > len(reviews):

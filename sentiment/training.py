@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from datasets import Dataset
 from dvclive import Live
 from torch.utils.data import Sampler
 from tqdm import tqdm
 from transformers import (
     EvalPrediction,
+    PreTrainedModel,
+    ProgressCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -19,9 +25,12 @@ from transformers import (
     TrainingArguments,
 )
 
+from sentiment.checkpoints import newest_complete
+from sentiment.classifier import uses_bf16
+from sentiment.encoding import Padding
 from sentiment.errors import UserError
 from sentiment.metrics import evaluate, scores_of
-from sentiment.params import Train
+from sentiment.params import Params, Train
 
 BUCKET_BATCHES = 25
 SECONDS_BEFORE_PREDICTION = 5.0
@@ -82,6 +91,8 @@ class BucketedTrainer(Trainer):
     def __init__(self, *args: Any, sampler: LengthBucketSampler, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sampler = sampler
+        self.remove_callback(ProgressCallback)
+        self.add_callback(Progress())
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return self.sampler
@@ -94,9 +105,7 @@ class Validations(TrainerCallback):
         self.steps_per_epoch = steps_per_epoch
         self.within = {math.ceil(steps_per_epoch * part / per_epoch) for part in range(1, per_epoch + 1)}
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         step = (state.global_step - 1) % self.steps_per_epoch + 1
         if step in self.within:
             control.should_evaluate = control.should_save = True
@@ -119,9 +128,7 @@ class TimeLimit(TrainerCallback):
     ) -> None:
         self.started = time.monotonic()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         now = time.monotonic()
         if now - self.started > self.max_minutes * 60:
             raise UserError(
@@ -145,6 +152,20 @@ class TimeLimit(TrainerCallback):
             raise UserError(
                 f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
                 "subsample.train_size, tokenize.max_length or train.epochs, or raise the limit"
+            )
+
+
+class Progress(ProgressCallback):
+    """Show the loss in the progress bar instead of printing a line for every entry of the log."""
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        entry = state.log_history[-1]
+        if "loss" in entry:
+            self.training_bar.set_postfix(loss=f"{float(entry['loss']):.3f}")
+        elif "eval_log_loss" in entry:
+            tqdm.write(
+                f"step {entry['step']}: validation accuracy {entry['eval_accuracy']:.3f}, "
+                f"log loss {entry['eval_log_loss']:.3f}"
             )
 
 
@@ -183,8 +204,63 @@ def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return {name: metrics[name] for name in ("accuracy", "log_loss")}
 
 
-def arguments(params: Train, seed: int, steps: int, folder: Path, *, bf16: bool, on_cpu: bool) -> TrainingArguments:
+def fine_tune(
+    model: PreTrainedModel,
+    padding: Padding,
+    train: pa.Table,
+    validation: pa.Table,
+    params: Params,
+    *,
+    checkpoints: Path,
+    curves: Path,
+) -> dict[str, Any]:
+    """Train the model in place and leave it with the weights that validated best; return the training's metrics.
+
+    The tables hold `input_ids` and `label`. The newest complete checkpoint in `checkpoints` is continued from.
+    """
+    train, validation = (table.select(["input_ids", "label"]) for table in (train, validation))
+    lengths = pc.list_value_length(validation["input_ids"])
+    validation = validation.take(pc.array_sort_indices(lengths.combine_chunks()))
+    train, validation = (table.rename_columns(["input_ids", "labels"]) for table in (train, validation))
+
+    sampler = LengthBucketSampler(
+        pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
+    )
+    costs = sampler.padded_tokens(params.train.epochs)
+    trainer = BucketedTrainer(
+        model,
+        _arguments(params.train, params.seed, len(costs), checkpoints, model.device),
+        data_collator=padding,
+        train_dataset=Dataset(train),
+        eval_dataset=Dataset(validation),
+        compute_metrics=compute_metrics,
+        callbacks=[
+            Validations(len(costs) // params.train.epochs, params.train.validations_per_epoch),
+            TimeLimit(params.train.max_minutes, costs),
+            LiveCurves(curves),
+        ],
+        sampler=sampler,
+    )
+    checkpoint = newest_complete(checkpoints)
+    if checkpoint:
+        print(f"continuing from {checkpoint}")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    validations = [entry for entry in trainer.state.log_history if "eval_log_loss" in entry]
+    best = min(validations, key=lambda entry: entry["eval_log_loss"])
+    return {
+        "steps": trainer.state.global_step,
+        "best_step": best["step"],
+        "validations": len(validations),
+        "validation": {name: best[f"eval_{name}"] for name in ("accuracy", "log_loss")},
+        "parameters": model.num_parameters(),
+        "parameters_trained": model.num_parameters(only_trainable=True),
+    }
+
+
+def _arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
     """Translate the parameters into the Trainer's arguments; `steps` is the whole number of steps of the training."""
+    on_cpu = device.type == "cpu"
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=params.epochs,
@@ -196,7 +272,7 @@ def arguments(params: Train, seed: int, steps: int, folder: Path, *, bf16: bool,
         lr_scheduler_type="constant_with_warmup" if params.scheduler == "constant" else params.scheduler,
         label_smoothing_factor=params.label_smoothing,
         optim="adamw_torch_fused",
-        bf16=bf16,
+        bf16=uses_bf16(params.precision, device),
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
         seed=seed,

@@ -1,0 +1,50 @@
+# `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint plots sweep lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+ACTIVATE := . $(BIN)/activate
+COMPILE := pip-compile --quiet --strip-extras --no-header --no-emit-find-links --no-emit-index-url --annotation-style=line
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
+	@$(ACTIVATE) && dvc repro
+	@$(ACTIVATE) && dvc metrics show metrics/evaluate.json metrics/baseline.json metrics/cross/*.json
+	@echo
+	@echo "The model is in models/sentiment/. Next, after '. $(BIN)/activate':"
+	@echo "  dvc exp run -S train.lr=3e-5   try another learning rate; then: dvc metrics diff, dvc exp show --only-changed"
+	@echo "  make plots                     draw the curves and the confusion, ROC and reliability plots"
+
+test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
+	@$(ACTIVATE) && python -m pytest
+
+lint: .venv/test.stamp ## Check style and types
+	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
+
+plots: .venv/run.stamp ## Write all plots into dvc_plots/index.html
+	@$(ACTIVATE) && dvc plots show
+
+sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
+	@$(ACTIVATE) && python -m benchmarks.sweep
+
+lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
+	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in
+	@$(ACTIVATE) && $(COMPILE) --output-file requirements-dev.txt requirements-dev.in
+	@# A local build's suffix (+cpu) is no version that others can install.
+	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt && rm requirements.txt.tmp
+
+clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
+	rm -rf checkpoints logs dvc_plots
+
+.venv/run.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make run PYTHON=python3.12, say")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
