@@ -86,7 +86,7 @@ def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
 def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Train) -> PreTrainedModel:
     """Put a new head on the pretrained encoder and freeze what the parameters say; the head's weights are random."""
     # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
-    attention = "sdpa" if device().type == "cuda" else "eager"
+    attention = "eager" if device().type == "cpu" else None
     config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
     if params.dropout is not None:
         for name, value in config.to_dict().items():
@@ -122,11 +122,11 @@ def freeze(model: PreTrainedModel, what: str) -> None:
             module.requires_grad_(False)
 
 
-def load(folder: Path | str, attention: str = "sdpa") -> PreTrainedModel:
+def load(folder: Path | str) -> PreTrainedModel:
     """Load a trained classifier for evaluation; raise UserError when a file is missing, damaged or incomplete."""
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, attn_implementation=attention, output_loading_info=True, use_safetensors=True
+            folder, local_files_only=True, output_loading_info=True, use_safetensors=True
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UserError(f"{folder} holds no usable classifier: {str(error).splitlines()[0]}; run dvc repro") from None
