@@ -26,16 +26,10 @@ def main() -> None:
         read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"]) for split in ("train", "test")
     )
 
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
+    from sentiment.baseline import baseline
     from sentiment.evaluation import write_evaluation
 
-    classifier = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, params.ngrams)), LogisticRegression(C=params.C, max_iter=1000)
-    )
-    classifier.fit(train["text"].to_pylist(), train["label"].to_numpy())
+    classifier = baseline(params).fit(train["text"].to_pylist(), train["label"].to_numpy())
     scores = classifier.predict_proba(test["text"].to_pylist())[:, 1]
     write_evaluation(test, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
 

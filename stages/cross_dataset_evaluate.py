@@ -36,25 +36,14 @@ def main() -> None:
 
     import torch
 
-    from sentiment import classifier
-    from sentiment.encoding import Encoder, Padding, load_tokenizer
     from sentiment.evaluation import write_evaluation
-    from sentiment.metrics import scores_of
+    from sentiment.scoring import score_texts
 
     torch.set_num_threads(params.threads)
-    tokenizer = load_tokenizer(MODEL)
-    encode = Encoder(tokenizer, preprocessing.tokenize)
-    model = classifier.load(MODEL).to(classifier.device())
-    logits = classifier.predict(
-        model,
-        [encoded.input_ids for encoded in encode(reviews.text.tolist())],
-        Padding.of(tokenizer),
-        batch_size=params.evaluate.batch_size,
-        precision=params.evaluate.precision,
-    )
+    scores = score_texts(MODEL, reviews.text.tolist(), preprocessing.tokenize, params.evaluate)
     write_evaluation(
         to_table(reviews),
-        scores_of(logits),
+        scores,
         metrics=METRICS / f"{name}.json",
         predictions=PREDICTIONS / f"{name}.parquet",
         plots=PLOTS / name,

@@ -27,21 +27,12 @@ def main() -> None:
 
     import torch
 
-    from sentiment import classifier
-    from sentiment.encoding import Padding, load_tokenizer
     from sentiment.evaluation import write_evaluation
-    from sentiment.metrics import scores_of
+    from sentiment.scoring import score
 
     torch.set_num_threads(params.threads)
-    model = classifier.load(MODEL).to(classifier.device())
-    logits = classifier.predict(
-        model,
-        reviews["input_ids"].to_pylist(),
-        Padding.of(load_tokenizer(MODEL)),
-        batch_size=params.evaluate.batch_size,
-        precision=params.evaluate.precision,
-    )
-    write_evaluation(reviews, scores_of(logits), metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
+    scores = score(MODEL, reviews["input_ids"].to_pylist(), params.evaluate)
+    write_evaluation(reviews, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""Score the trained model, and TF-IDF beside it, on real reviews that neither ever saw.
+
+Reads   models/sentiment/, data/subsampled/train.parquet, and the folder's parquet files (text, label)
+Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of the model and of the baseline
+
+    python -m benchmarks.real_reviews FOLDER uci-yelp uci-amazon sst2-dev imdb-test
+
+The files are not part of this repository. Of a file with more than SIZE reviews, SIZE are drawn.
+"""
+
+import sys
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from sentiment.baseline import baseline
+from sentiment.command import run
+from sentiment.files import write_json
+from sentiment.metrics import evaluate
+from sentiment.params import load_params, load_preprocessing
+from sentiment.reviews import check, cut, prepare, read_parquet
+from sentiment.scoring import score_texts
+
+MODEL = Path("models/sentiment")
+RESULTS = Path("benchmarks/real_reviews.json")
+SIZE = 5000
+KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
+
+
+def main() -> None:
+    folder, *names = sys.argv[1:]
+    params = load_params()
+    torch.set_num_threads(params.threads)
+    preprocessing = load_preprocessing(MODEL)
+    train = read_parquet("data/subsampled/train.parquet", ["text", "label"])
+    words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
+
+    results = {}
+    for name in names:
+        path = Path(folder) / f"{name}.parquet"
+        reviews, _ = prepare(check(read_parquet(path, ["text", "label"]), str(path)), preprocessing.cleaning)
+        reviews = cut(reviews, min(SIZE, len(reviews)), "test", "SIZE")
+        texts = reviews.text.tolist()
+        scores = {
+            "model": score_texts(MODEL, texts, preprocessing.tokenize, params.evaluate),
+            "baseline": words.predict_proba(texts)[:, 1],
+        }
+        figures = {kind: evaluate(reviews.label, values) for kind, values in scores.items()}
+        results[name] = {kind: {key: figures[kind][key] for key in KEPT} for kind in scores}
+        print(name, {kind: round(figures[kind]["accuracy"], 3) for kind in scores})
+    means = {kind: mean(results[name][kind]["accuracy"] for name in names) for kind in ("model", "baseline")}
+    write_json(RESULTS, {"files": results, "mean_accuracy": means})
+
+
+if __name__ == "__main__":
+    run(main, "real_reviews")

@@ -1,0 +1,79 @@
+"""The pipeline as its users use it: repro, exp run, queue, diff, and going back."""
+
+import json
+import re
+from collections.abc import Callable
+
+from sentiment.params import load_params
+from tests.project import Project
+
+STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
+FROM_TRAIN_ON = {"train", "evaluate", "cross_dataset_evaluate@books"}
+
+
+def test_two_runs_in_two_folders_end_with_the_same_lock(project: Project, new_project: Callable[[], Project]) -> None:
+    other = new_project()
+    other.dvc("repro")
+
+    assert other.read("dvc.lock") == project.read("dvc.lock")
+
+
+def test_a_second_repro_runs_nothing(project: Project) -> None:
+    output = project.dvc("repro")
+
+    assert "Data and pipelines are up to date." in output
+    assert not STAGE.findall(output)
+
+
+def test_a_clone_without_a_cache_shows_metrics_before_anything_ran(project: Project) -> None:
+    clone = project.folder.parent / "bare_clone"
+    project.run("git", "clone", "--quiet", ".", str(clone))
+
+    shown = json.loads(Project(clone).dvc("metrics", "show", "--json"))
+
+    metrics = shown[""]["data"]
+    assert metrics["metrics/evaluate.json"]["data"]["n"] == 100
+    assert metrics["metrics/cross/books.json"]["data"]["n"] == 100
+
+
+def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_be_undone(project: Project) -> None:
+    before = project.read("dvc.lock")
+    output = project.dvc("exp", "run", "--name", "slower", "--set-param", "train.lr=3e-5")
+
+    assert set(STAGE.findall(output)) == FROM_TRAIN_ON
+    assert load_params(project.folder / "params.yaml").train.lr == 3e-5
+
+    changed = json.loads(project.dvc("metrics", "diff", "--json"))["metrics"]
+    assert changed.keys() <= {"metrics/train.json", "metrics/evaluate.json", "metrics/cross/books.json"}
+    assert "log_loss" in changed["metrics/evaluate.json"]
+    assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
+    assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")
+    assert project.dvc("plots", "diff", "HEAD", "workspace", "--json")
+
+    project.run("git", "checkout", "--quiet", "params.yaml")
+    output = project.dvc("repro")
+    assert "Stage 'train' is cached - skipping run" in output
+    assert not STAGE.findall(output)
+    assert project.read("dvc.lock") == before
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_queued_and_temporary_experiments_need_nothing_untracked(project: Project) -> None:
+    for rate in ("1e-5", "2e-5"):
+        project.dvc("exp", "run", "--queue", "--name", f"rate-{rate}", "--set-param", f"train.lr={rate}")
+    project.dvc("queue", "start", "--jobs", "2")
+    project.dvc("queue", "logs", "--follow", "rate-1e-5")
+    project.dvc("queue", "logs", "--follow", "rate-2e-5")
+    project.dvc("exp", "run", "--temp", "--name", "temporary", "--set-param", "train.lr=4e-5")
+
+    listed = project.dvc("exp", "list", "--name-only").split()
+    assert {"rate-1e-5", "rate-2e-5", "temporary"} <= set(listed), project.dvc("queue", "status")
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_adding_a_dataset_to_evaluate_on_reruns_nothing_else(project: Project) -> None:
+    project.set({"cross_datasets": ["books", "travel"]})
+    output = project.dvc("repro")
+    project.run("git", "checkout", "--quiet", ".")
+
+    assert set(STAGE.findall(output)) == {"download_cross@travel", "cross_dataset_evaluate@travel"}
