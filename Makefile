@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint plots sweep lock clean
+.PHONY: help run test lint plots sweep figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ ACTIVATE := . $(BIN)/activate
 COMPILE := pip-compile --quiet --strip-extras --no-header --no-emit-find-links --no-emit-index-url --annotation-style=line
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 	@$(ACTIVATE) && dvc repro
@@ -29,6 +29,9 @@ plots: .venv/run.stamp ## Write all plots into dvc_plots/index.html
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
+
+figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
+	@$(ACTIVATE) && python -m docs.figures
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in

@@ -1,0 +1,82 @@
+"""Fill the marked blocks of the documents with figures from the files that commands of this repository write.
+
+Reads   metrics/, benchmarks/*.json, dvc.yaml
+Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md and docs/*.md
+
+    python -m docs.figures
+"""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from sentiment.files import replacing
+from sentiment.params import load_params
+
+BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
+
+
+def read(file: str) -> Any:
+    return json.loads(Path(file).read_text(encoding="utf-8"))
+
+
+def row(name: str, figures: dict[str, Any], baseline: dict[str, Any] | None) -> str:
+    interval = f"{figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}"
+    rival = f"{baseline['accuracy']:.3f}" if baseline else ""
+    return f"| {name} | {figures['n']:,} | **{figures['accuracy']:.3f}** | {interval} | {rival} |"
+
+
+HEADER = ["| reviews | number | accuracy | 95 % interval | TF-IDF |", "|---|---|---|---|---|"]
+
+
+def results() -> str:
+    """Return the default's accuracy on its test reviews and on each cross dataset."""
+    rows = [row(f"{load_params().dataset} (test)", read("metrics/evaluate.json"), read("metrics/baseline.json"))]
+    rows += [row(name, read(f"metrics/cross/{name}.json"), None) for name in load_params().cross_datasets]
+    return "\n".join([*HEADER, *rows])
+
+
+def real_reviews() -> str:
+    """Return the default's accuracy on real reviews, and their mean."""
+    measured = read("benchmarks/real_reviews.json")
+    rows = [row(name, figures["model"], figures["baseline"]) for name, figures in measured["files"].items()]
+    means = measured["mean_accuracy"]
+    return "\n".join([*HEADER, *rows, f"| mean | | **{means['model']:.3f}** | | {means['baseline']:.3f} |"])
+
+
+def sweep() -> str:
+    """Return the trials of the sweep, best mean log loss first."""
+    rows = []
+    for trial in read("benchmarks/sweep.json"):
+        log_loss, accuracy = (mean(run[key] for run in trial["seeds"].values()) for key in ("log_loss", "accuracy"))
+        change = ", ".join(f"`{key}: {value}`" for key, value in trial["change"].items()) or "none"
+        rows.append((log_loss, f"| {change} | {log_loss:.3f} | {accuracy:.3f} |"))
+    return "\n".join(["| change | log loss | accuracy |", "|---|---|---|", *(line for _, line in sorted(rows))])
+
+
+def dag() -> str:
+    """Return the pipeline's graph as DVC draws it."""
+    command = ["dvc", "dag", "--md", "--collapse-foreach-matrix"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
+
+
+FIGURES = {"results": results, "real-reviews": real_reviews, "sweep": sweep, "dag": dag}
+
+
+def filled(text: str) -> str:
+    """Return a document's text with every marked block filled anew."""
+    return BLOCK.sub(lambda block: f"{block[1]}{FIGURES[block['name']]()}\n{block[3]}", text)
+
+
+def main() -> None:
+    for document in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
+        text = filled(document.read_text(encoding="utf-8"))
+        with replacing(document) as file:
+            file.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

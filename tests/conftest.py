@@ -1,0 +1,100 @@
+"""Shared by all tests: a tokenizer and an encoder small enough to build in a moment, and reviews that they can tell."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from sentiment.params import Cleaning, Params, load_params
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+ROOT = Path(__file__).parent.parent
+GOOD = ["good", "great", "superb", "lovely", "fine", "brilliant"]
+BAD = ["bad", "awful", "boring", "dull", "poor", "terrible"]
+NEUTRAL = ["the", "film", "was", "a", "plot", "and", "its", "cast", "book", "very"]
+
+
+def build_tokenizer(**options: Any) -> "PreTrainedTokenizerFast":
+    """Return a lower-casing WordPiece tokenizer, as BERT's, that knows a few words and splits others into letters."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters)]
+    pieces += GOOD + BAD + [word for word in NEUTRAL if word not in letters]
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names | options)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> "PreTrainedTokenizerFast":
+    return build_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `download` leaves it: a random two-layer BERT, its tokenizer and origin.json."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from sentiment.files import write_json
+
+    folder = tmp_path_factory.mktemp("models") / "pretrained"
+    tokenizer = build_tokenizer()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "origin.json", {"model": "tiny", "licence": "CC0-1.0", "origin": "made up at random"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def params_with() -> Callable[..., Params]:
+    """Return params.yaml with some values changed: params_with(seed=1, train={"lr": 1e-3})."""
+
+    def change(**changes: Any) -> Params:
+        content = load_params(ROOT / "params.yaml").model_dump()
+        for key, value in changes.items():
+            content[key] = content[key] | value if isinstance(value, dict) else value
+        return Params.model_validate(content)
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def cleaning() -> Cleaning:
+    return Cleaning(html_breaks=True, control_characters=True, unicode_nfc=True)
+
+
+@pytest.fixture(scope="session")
+def toy_reviews() -> pa.Table:
+    """64 reviews of unlike length, half of each label, that one word tells apart."""
+    texts, labels = [], []
+    for i in range(64):
+        words = [NEUTRAL[(i * step) % len(NEUTRAL)] for step in range(1, 3 + i % 9)]
+        texts.append(" ".join([*words, (BAD, GOOD)[i % 2][i // 2 % 6]]))
+        labels.append(i % 2)
+    return pa.table({"text": texts, "label": pa.array(labels, pa.int8())})
+
+
+@pytest.fixture(scope="session")
+def encoded(toy_reviews: pa.Table, tokenizer: "PreTrainedTokenizerFast", params_with: Callable[..., Params]) -> pa.Table:
+    """The toy reviews as `tokenize` leaves them, without their ids."""
+    from sentiment.encoding import Encoder
+
+    encode = Encoder(tokenizer, params_with(tokenize={"max_length": 64}).tokenize)
+    ids = [review.input_ids for review in encode(toy_reviews["text"].to_pylist())]
+    return pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32())), "label": toy_reviews["label"]})
