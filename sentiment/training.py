@@ -33,7 +33,7 @@ from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
 BUCKET_BATCHES = 25
-SECONDS_BEFORE_PREDICTION = 5.0
+STEPS_BEFORE_PREDICTION = 10
 CURVES = {
     "loss": "train/loss",
     "learning_rate": "train/learning_rate",
@@ -114,19 +114,23 @@ class Validations(TrainerCallback):
 class TimeLimit(TrainerCallback):
     """Stop a run that does not fit into `max_minutes`: as soon as that is foreseeable, or when they are over.
 
-    Steps are timed, and what is left is predicted from its cost in tokens. Raises UserError.
+    What is left is predicted from its tokens and the median speed of the first steps. Raises UserError.
     """
 
     def __init__(self, max_minutes: float, step_costs: np.ndarray) -> None:
         self.max_minutes = max_minutes
-        self.tokens_left = np.append(step_costs[::-1].cumsum()[::-1], 0)
-        self.warm: tuple[int, float] | None = None
-        self.predicted = False
+        self.step_costs = step_costs
+        self.speeds: list[float] = []
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.started = time.monotonic()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.step_started = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         now = time.monotonic()
@@ -135,19 +139,15 @@ class TimeLimit(TrainerCallback):
                 f"train.max_minutes of {self.max_minutes:g} are over at step {state.global_step} of {state.max_steps}: "
                 "the last checkpoint is kept, so with a higher limit the same command continues from it"
             )
-        if self.warm is None:
-            # The first step also pays for allocations and kernel selection.
-            self.warm = (state.global_step, now)
-        elif not self.predicted and now - self.warm[1] > SECONDS_BEFORE_PREDICTION:
-            self.predicted = True
-            self._predict(state.global_step, now)
+        if len(self.speeds) < STEPS_BEFORE_PREDICTION:
+            self.speeds.append(self.step_costs[state.global_step - 1] / (now - self.step_started))
+            if len(self.speeds) == STEPS_BEFORE_PREDICTION:
+                self._predict(state.global_step, now)
 
     def _predict(self, step: int, now: float) -> None:
-        assert self.warm is not None
-        left = self.tokens_left[step]
-        rate = (self.tokens_left[self.warm[0]] - left) / (now - self.warm[1])
-        minutes = (now - self.started + left / rate) / 60
-        tqdm.write(f"training takes about {minutes:.1f} min at {rate:,.0f} tokens/s, padding and validation aside")
+        speed = float(np.median(self.speeds))
+        minutes = (now - self.started + self.step_costs[step:].sum() / speed) / 60
+        tqdm.write(f"training takes about {minutes:.1f} min at {speed:,.0f} tokens/s, validation aside")
         if minutes > self.max_minutes:
             raise UserError(
                 f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
@@ -195,7 +195,6 @@ class LiveCurves(TrainerCallback):
         for logged, curve in CURVES.items():
             if logged in entry:
                 self.live.log_metric(curve, round(float(entry[logged]), 6))
-        self.live.make_summary()
 
 
 def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
