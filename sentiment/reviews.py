@@ -151,7 +151,7 @@ def require_both_labels(reviews: pd.DataFrame, place: str, remedy: str) -> None:
     for label, name in LABELS.items():
         count = int((reviews.label == label).sum())
         if count < 2:
-            raise UserError(f"{place} has {count} {name} reviews, but at least 2 of each label are needed: {remedy}")
+            raise UserError(f"{place} needs at least 2 {name} reviews, but has {count}: {remedy}")
 
 
 def to_table(reviews: pd.DataFrame) -> pa.Table:

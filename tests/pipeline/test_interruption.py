@@ -1,0 +1,79 @@
+"""A training that is killed and started again ends with the bytes of one that was left alone."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project
+
+PATIENCE = 120
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def results(project: Project) -> dict[str, str]:
+    """Return the hashes of everything that train writes."""
+    found = contents(project.folder / "models/sentiment") | contents(project.folder / "plots/training")
+    return found | {"metrics": project.read("metrics/train.json")}
+
+
+def interrupted(project: Project, sign: signal.Signals, *, after_checkpoint: bool) -> subprocess.Popen[str]:
+    """Start train, send it the signal once it has a checkpoint (or once it has begun), and wait for its end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.train"],
+        cwd=project.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    wanted = "checkpoints/*/checkpoint-*/trainer_state.json" if after_checkpoint else "plots/training/plots"
+    deadline = time.monotonic() + PATIENCE
+    while not list(project.folder.glob(wanted)):
+        assert process.poll() is None, "it ended before it could be interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(sign)
+    process.wait(PATIENCE)
+    return process
+
+
+@pytest.mark.parametrize("after_checkpoint", [True, False])
+def test_a_killed_training_is_continued_to_the_same_bytes(project: Project, *, after_checkpoint: bool) -> None:
+    before = results(project)
+    process = interrupted(project, signal.SIGKILL, after_checkpoint=after_checkpoint)
+    assert process.returncode == -signal.SIGKILL
+
+    output = project.run("python", "-m", "stages.train").stdout
+
+    assert ("continuing from" in output) == after_checkpoint
+    assert results(project) == before
+    assert not list(project.folder.glob("checkpoints/*"))
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_half_written_output(project: Project) -> None:
+    before = contents(project.folder / "models")
+    process = interrupted(project, signal.SIGINT, after_checkpoint=True)
+
+    assert process.returncode == 130
+    assert process.stdout is not None
+    output = process.stdout.read()
+    assert "train: interrupted; the same command again starts over or continues" in output
+    assert "Traceback" not in output
+    assert contents(project.folder / "models") == before
+
+    project.run("python", "-m", "stages.train")
+    assert contents(project.folder / "models") == before
+    assert "up to date" in project.dvc("status")

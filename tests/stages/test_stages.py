@@ -1,0 +1,116 @@
+"""Every stage alone: its start, its errors, and its outputs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sentiment.errors import UserError
+from sentiment.params import read_yaml
+from stages import cross_dataset_evaluate, download, download_cross, tokenize
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+HEAVY = {"torch", "transformers", "datasets", "sklearn", "huggingface_hub"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a stage's current folder with what is in git: params.yaml, catalog.yaml and the sample reviews."""
+    for name in ("params.yaml", "catalog.yaml", "data/sample_reviews.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_imports_heavy_packages_only_once_it_works(name: str) -> None:
+    code = f"import sys, stages.{name}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert not HEAVY & set(loaded.split())
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "download_cross"])
+def test_a_stage_reports_a_bad_parameter_in_one_line_and_writes_nothing(name: str, folder: Path) -> None:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("lr: 1e-4", "lr: fast"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", f"stages.{name}", "books"],
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == f"{name}: error: params.yaml: train.lr is 'fast', but must be a valid number\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["catalog.yaml", "data", "params.yaml"]
+
+
+def test_download_copies_the_files_that_the_catalog_pins_and_the_films(folder: Path) -> None:
+    download.main()
+
+    pinned = read_yaml("catalog.yaml")["models"]["all-MiniLM-L6-v2"]["files"]
+    assert {path.name for path in Path("models/pretrained").iterdir()} == {*pinned, "origin.json"}
+    assert pq.read_table("data/raw/train.parquet").num_rows == 2400
+
+
+def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> None:
+    with Path("data/sample_reviews.parquet").open("ab") as file:
+        file.write(b"!")
+
+    with pytest.raises(UserError, match=r"sample_reviews\.parquet of folder data has sha256 [0-9a-f]{64}, but catalog"):
+        download.main()
+    assert not Path("data/raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("model: all-MiniLM-L6-v2", "model: all-MiniLM", "did you mean all-MiniLM-L6-v2?"),
+        ("dataset: films", "dataset: film", "dataset 'film' is not in catalog.yaml: did you mean films?"),
+    ],
+)
+def test_download_names_what_the_catalog_has(folder: Path, old: str, new: str, message: str) -> None:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    with pytest.raises(UserError) as caught:
+        download.main()
+    assert message in str(caught.value)
+
+
+def test_a_cross_dataset_that_the_catalog_lacks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["download_cross", "book"])
+
+    with pytest.raises(UserError, match=r"dataset 'book' is not in catalog\.yaml: did you mean books\?"):
+        download_cross.main()
+
+
+def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: Path, pretrained: Path) -> None:
+    from stages import subsample
+
+    download.main()
+    subsample.main()
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("max_length: 192", "max_length: 32"), encoding="utf-8")
+    tokenize.main()
+
+    lengths = [len(ids) for ids in pq.read_table("data/tokenized/test.parquet")["input_ids"].to_pylist()]
+    metrics = json.loads(Path("metrics/tokenize.json").read_text(encoding="utf-8"))["test"]
+    assert max(lengths) == 32
+    assert min(lengths) < 32
+    assert metrics["truncated_share"] == pytest.approx(sum(n == 32 for n in lengths) / 480, abs=0.02)
+    assert metrics["tokens_max"] > 32
+
+
+def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["cross_dataset_evaluate", "books"])
+
+    with pytest.raises(UserError, match=r"models/sentiment/preprocessing\.json is missing"):
+        cross_dataset_evaluate.main()
