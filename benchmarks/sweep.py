@@ -10,7 +10,6 @@ Trials that sweep.json has already are not run again; delete it to start anew.
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -50,13 +49,12 @@ def main() -> None:
         clone = Path(temporary) / "clone"
         subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)  # noqa: S603, S607
         subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=clone, check=True)  # noqa: S603, S607
-        for change in tqdm(plan["trials"], desc="trials"):
+        runs = [(seed, change) for seed in plan["seeds"] for change in plan["trials"]]
+        for seed, change in tqdm(runs, desc="trials"):
             result = known.setdefault(json.dumps(change, sort_keys=True), {"change": change, "seeds": {}})
-            for seed in plan["seeds"]:
-                if str(seed) not in result["seeds"]:
-                    result["seeds"][str(seed)] = run(clone, {**plan["base"], **change, "seed": seed})
-                    write_json(RESULTS, list(known.values()))
-        shutil.rmtree(clone)
+            if str(seed) not in result["seeds"]:
+                result["seeds"][str(seed)] = run(clone, {**plan["base"], **change, "seed": seed})
+                write_json(RESULTS, list(known.values()))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,12 @@ def tokenizer() -> "PreTrainedTokenizerFast":
 
 
 @pytest.fixture(scope="session")
+def tokenizer_with() -> Callable[..., "PreTrainedTokenizerFast"]:
+    """Build the same tokenizer with other options: tokenizer_with(pad_token=None)."""
+    return build_tokenizer
+
+
+@pytest.fixture(scope="session")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `download` leaves it: a random two-layer BERT, its tokenizer and origin.json."""
     import torch
@@ -57,6 +63,8 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("models") / "pretrained"
     tokenizer = build_tokenizer()
+    # On busy cores a second thread slows a tiny model down.
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(folder)
@@ -95,7 +103,9 @@ def toy_reviews() -> pa.Table:
 
 
 @pytest.fixture(scope="session")
-def encoded(toy_reviews: pa.Table, tokenizer: "PreTrainedTokenizerFast", params_with: Callable[..., Params]) -> pa.Table:
+def encoded(
+    toy_reviews: pa.Table, tokenizer: "PreTrainedTokenizerFast", params_with: Callable[..., Params]
+) -> pa.Table:
     """The toy reviews as `tokenize` leaves them, without their ids."""
     from sentiment.encoding import Encoder
 
