@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from safetensors import SafetensorError
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from tqdm import tqdm
@@ -25,7 +24,7 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from sentiment.encoding import Padding
-from sentiment.errors import UserError
+from sentiment.errors import UserError, readable
 from sentiment.params import Train
 from sentiment.reviews import LABELS
 
@@ -87,26 +86,27 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     """Put a new head on the pretrained encoder and freeze what the parameters say; the head's weights are random."""
     # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
     attention = "eager" if device().type == "cpu" else None
-    config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
-    if params.dropout is not None:
-        for name, value in config.to_dict().items():
-            if "drop" in name and isinstance(value, int | float):
-                setattr(config, name, params.dropout)
-    labels = {"num_labels": len(LABELS), "id2label": LABELS, "label2id": {name: i for i, name in LABELS.items()}}
-    if params.pooling == "mean":
-        # Saved beside the weights, so it must not name where they lay.
-        config.name_or_path = ""
-        model = MeanPooledClassifier._from_config(
-            MeanPooledConfig(config, pad_token_id=tokenizer.pad_token_id, **labels), attn_implementation=attention
-        )
-        model.encoder = _without_pooler(
-            AutoModel.from_pretrained(pretrained, config=model.encoder.config, attn_implementation=attention)
-        )
-    else:
-        config.update({"pad_token_id": tokenizer.pad_token_id, **labels})
-        model = AutoModelForSequenceClassification.from_pretrained(
-            pretrained, config=config, attn_implementation=attention
-        )
+    with readable(pretrained, "pretrained model"):
+        config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
+        if params.dropout is not None:
+            for name, value in config.to_dict().items():
+                if "drop" in name and isinstance(value, int | float):
+                    setattr(config, name, params.dropout)
+        labels = {"num_labels": len(LABELS), "id2label": LABELS, "label2id": {name: i for i, name in LABELS.items()}}
+        if params.pooling == "mean":
+            # Saved beside the weights, so it must not name where they lay.
+            config.name_or_path = ""
+            model = MeanPooledClassifier._from_config(
+                MeanPooledConfig(config, pad_token_id=tokenizer.pad_token_id, **labels), attn_implementation=attention
+            )
+            model.encoder = _without_pooler(
+                AutoModel.from_pretrained(pretrained, config=model.encoder.config, attn_implementation=attention)
+            )
+        else:
+            config.update({"pad_token_id": tokenizer.pad_token_id, **labels})
+            model = AutoModelForSequenceClassification.from_pretrained(
+                pretrained, config=config, attn_implementation=attention
+            )
     freeze(model, params.freeze)
     return model
 
@@ -124,14 +124,14 @@ def freeze(model: PreTrainedModel, what: str) -> None:
 
 def load(folder: Path | str) -> PreTrainedModel:
     """Load a trained classifier for evaluation; raise UserError when a file is missing, damaged or incomplete."""
-    try:
+    with readable(folder, "classifier"):
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, use_safetensors=True
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise UserError(f"{folder} holds no usable classifier: {str(error).splitlines()[0]}; run dvc repro") from None
     if report["missing_keys"]:
-        raise UserError(f"{folder} lacks the weights {', '.join(sorted(report['missing_keys']))}; run dvc repro")
+        raise UserError(
+            f"{folder} lacks the weights {', '.join(sorted(report['missing_keys']))}; dvc repro makes it anew"
+        )
     return model.eval()
 
 

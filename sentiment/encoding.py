@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment.errors import UserError
+from sentiment.errors import UserError, readable
 from sentiment.params import Tokenize
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
     """Load a tokenizer from a local folder; raise UserError when the folder holds none."""
     from transformers import AutoTokenizer
 
-    try:
+    with readable(folder, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder} holds no usable tokenizer: {str(error).splitlines()[0]}") from None
     if tokenizer.pad_token is None:
         # GPT-2 has none; what stands in for it is masked, so any token does.
         tokenizer.pad_token = tokenizer.eos_token
@@ -58,7 +56,9 @@ class Encoder:
         room = self.params.max_length - len(before) - len(after)
         remaining = iter(texts)
         while chunk := list(islice(remaining, CHUNK)):
-            for ids in self.tokenizer(chunk, add_special_tokens=False, verbose=False)["input_ids"]:
+            # split_special_tokens: a review that says "[SEP]" means the letters, not the token.
+            encoding = self.tokenizer(chunk, add_special_tokens=False, split_special_tokens=True, verbose=False)
+            for ids in encoding["input_ids"]:
                 kept = truncate(ids, room, self.params)
                 unknown = ids.count(self.tokenizer.unk_token_id)
                 yield Encoded([*before, *kept, *after], len(before) + len(ids) + len(after), unknown)

@@ -1,5 +1,25 @@
-"""The one exception that is written for the person who reads it."""
+"""Errors that are written for the person who reads them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
 
 
 class UserError(Exception):
     """Report a mistake its reader can mend: what is wrong, where, what is legal, what to do."""
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of a library's error, or its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def readable(folder: Path | str, content: str) -> Iterator[None]:
+    """Turn whatever a loader raises for a missing or damaged file into a UserError that names folder and content."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder} holds no usable {content}: {reason(error)}; dvc repro makes it anew") from None

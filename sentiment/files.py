@@ -28,7 +28,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     _remove(temporary)
     try:
         yield temporary
-        if path.is_dir():
+        if path.is_dir() and temporary.exists():
             _remove(path)
         temporary.replace(path)
     except BaseException:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from sentiment.errors import UserError
+from sentiment.errors import UserError, reason
 
 Name = Annotated[str, Field(min_length=1)]
 Size = Annotated[int, Field(ge=100)] | None
@@ -112,21 +112,25 @@ def read_yaml(path: Path | str) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(Path(path))
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; run from the project's folder") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is missing: run from the project's folder, after the stage that makes it") from None
+    except (YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or reason(error)
         raise UserError(f"{path}{place} is not YAML: {problem}") from None
 
 
 def validate(schema: type[Schema], content: Any, path: Path | str) -> Schema:
     """Check `content` against `schema`; raise UserError naming each wrong key, its value and what is legal."""
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds {content!r:.40}, but must hold keys with values")
     try:
         return schema.model_validate(content)
     except ValidationError as error:
         mistakes = [_sentence(schema, dict(detail)) for detail in error.errors(include_url=False)]
-        raise UserError(f"{path}: " + "; ".join(dict.fromkeys(mistakes))) from None
+        unique = list(dict.fromkeys(mistakes))
+        more = f"; and {len(unique) - 5} more" if len(unique) > 5 else ""
+        raise UserError(f"{path}: " + "; ".join(unique[:5]) + more) from None
 
 
 def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
@@ -138,7 +142,7 @@ def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
         hint = f"did you mean {near[0]}?" if near else f"legal are {', '.join(legal)}"
         return f"{key} is unknown: {hint}"
     if detail["type"] == "missing":
-        return f"{key} is missing"
+        return f"{key} is missing: give it a value"
     if detail["type"] == "value_error":
         return f"{key} needs {detail['ctx']['error']}"
     requirement = detail["msg"].removeprefix("Input should be ")
@@ -147,11 +151,13 @@ def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
 
 def _keys(schema: type[BaseModel], path: list[str]) -> list[str]:
     """List the keys that are legal at `path`, following nested models through unions, lists and mappings."""
+    choices = [schema]
     for part in path:
-        field = schema.model_fields.get(part)
-        if field is not None:
-            schema = next(iter(_models(field.annotation)), schema)
-    return list(schema.model_fields)
+        # A part that is no field is a mapping's key, or the tag that chose a union's member: its first field.
+        chosen = next((model for model in choices if part in list(model.model_fields)[:1]), choices[0])
+        field = chosen.model_fields.get(part)
+        choices = (_models(field.annotation) if field else None) or [chosen]
+    return list(choices[0].model_fields)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

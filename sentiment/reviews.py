@@ -7,12 +7,14 @@ text with case and blanks normalized, so that two reviews that differ in nothing
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from sentiment.errors import UserError
+from sentiment.errors import UserError, reason
 from sentiment.files import replacing
 from sentiment.params import Cleaning
 
@@ -39,9 +41,8 @@ def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
                 f"{path} has no column {', '.join(missing)}: its columns are {', '.join(file.schema_arrow.names)}"
             )
         return file.read(columns)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason}") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
 
 
 def write_parquet(path: Path | str, table: pa.Table) -> None:
@@ -50,33 +51,41 @@ def write_parquet(path: Path | str, table: pa.Table) -> None:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
 
 
-def check(table: pa.Table, place: str) -> pa.Table:
+def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) -> pa.Table:
     """Return the table in SCHEMA's types; raise UserError naming `place`, the first bad row and what is legal.
 
+    `rows` are the numbers that the table's rows have in their file, where they aren't simply counted from 0.
     Refused: no rows, text that isn't string, labels other than 0 and 1, nulls, a text over MAX_CHARACTERS.
     """
     if table.num_rows == 0:
         raise UserError(f"{place} has no rows: at least one review of each label is needed")
+    rows = np.arange(table.num_rows) if rows is None else rows
     text, label = table["text"].combine_chunks(), table["label"].combine_chunks()
     if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
         raise UserError(f"{place}: column text is of type {text.type}, but must be string")
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = text.cast(pa.binary()).to_pylist()
+        row = next(i for i, value in enumerate(raw) if value and value.decode(errors="replace").encode() != value)
+        raise UserError(f"{place}, row {rows[row]}: text is not UTF-8; write it anew in UTF-8") from None
     for name, column in (("text", text), ("label", label)):
         if column.null_count:
             row = pc.index(pc.is_null(column), True).as_py()
-            raise UserError(f"{place}, row {row}: {name} is null; remove the row or fill it in")
+            raise UserError(f"{place}, row {rows[row]}: {name} is null; remove the row or fill it in")
     if not pa.types.is_integer(label.type):
         raise UserError(f"{place}: column label is of type {label.type}, but must be integer, 0 negative or 1 positive")
     legal = pc.is_in(label, pa.array(sorted(LABELS), label.type))
     if not pc.all(legal).as_py():
         row = pc.index(legal, False).as_py()
-        raise UserError(f"{place}, row {row}: label is {label[row]}, but must be 0 (negative) or 1 (positive)")
+        raise UserError(f"{place}, row {rows[row]}: label is {label[row]}, but must be 0 (negative) or 1 (positive)")
     lengths = pc.utf8_length(text)
     longest = pc.max(lengths).as_py()
     if longest > MAX_CHARACTERS:
         row = pc.index(lengths, longest).as_py()
         raise UserError(
-            f"{place}, row {row}: the text has {longest:,} characters, but a review has at most {MAX_CHARACTERS:,}: "
-            "remove the row or cut it"
+            f"{place}, row {rows[row]}: the text has {longest:,} characters, "
+            f"but a review has at most {MAX_CHARACTERS:,}: remove the row or cut it"
         )
     return pa.table({"text": text.cast(pa.string()), "label": label.cast(pa.int8())})
 
@@ -123,8 +132,9 @@ def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
 
     Each review's place in the queue is a hash of `salt` and its id: no order of rows and no other review moves it.
     """
+    reviews = reviews.reset_index(drop=True)
     queue = reviews.id.map(lambda key: blake2b(f"{salt}:{key}".encode(), digest_size=8).digest())
-    positives = round(size * reviews.label.mean())
+    positives = round(size * reviews.label.sum() / max(1, len(reviews)))
     chosen = [
         reviews.loc[queue[reviews.label == label].sort_values(kind="stable").index[:count]]
         for label, count in ((0, size - positives), (1, positives))

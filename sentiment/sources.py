@@ -2,11 +2,11 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from sentiment.errors import UserError
+from sentiment.errors import UserError, reason
 from sentiment.files import sha256
 from sentiment.params import Name, Strict
 
@@ -16,7 +16,7 @@ Kind = Literal["model", "dataset"]
 class PackageSource(Strict):
     """Data files inside an installed Python package, whose code is never imported."""
 
-    package: Name
+    package: Annotated[str, Field(pattern=r"^\w+$")]
     folder: Name
 
     def locate(self, file: str, kind: Kind) -> Path:
@@ -54,10 +54,9 @@ class HubSource(Strict):
 
         try:
             return Path(hf_hub_download(self.hub, file, repo_type=kind, revision=self.revision))
-        except (HTTPError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (HTTPError, OSError, ValueError) as error:
             raise UserError(
-                f"{file} could not be downloaded from {self}: {reason} "
+                f"{file} could not be downloaded from {self}: {reason(error)} "
                 "(no network? the default model and dataset need none)"
             ) from None
 
@@ -65,7 +64,21 @@ class HubSource(Strict):
         return f"hub {self.hub} at {self.revision[:8]}"
 
 
-Source = PackageSource | FolderSource | HubSource
+def _kind_of_source(content: Any) -> str:
+    """Tell the sources apart by their keys, so that a mistake is held against the one that was meant."""
+    if not isinstance(content, dict):
+        return ""
+    if "hub" in content or "revision" in content:
+        return "hub"
+    return "package" if len(content) > 1 else "folder"
+
+
+Source = Annotated[
+    Annotated[PackageSource, Tag("package")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[HubSource, Tag("hub")],
+    Discriminator(_kind_of_source),
+]
 
 
 def locate(source: Source, file: str, expected: str, kind: Kind) -> Path:

@@ -108,7 +108,8 @@ class Validations(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         step = (state.global_step - 1) % self.steps_per_epoch + 1
         if step in self.within:
-            control.should_evaluate = control.should_save = True
+            # A checkpoint does not hold the loss since the last entry of the log, so the log must not lag behind it.
+            control.should_log = control.should_evaluate = control.should_save = True
 
 
 class TimeLimit(TrainerCallback):
@@ -134,13 +135,13 @@ class TimeLimit(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         now = time.monotonic()
-        if now - self.started > self.max_minutes * 60:
+        if now - self.started > self.max_minutes * 60 and state.global_step < state.max_steps:
             raise UserError(
                 f"train.max_minutes of {self.max_minutes:g} are over at step {state.global_step} of {state.max_steps}: "
                 "the last checkpoint is kept, so with a higher limit the same command continues from it"
             )
         if len(self.speeds) < STEPS_BEFORE_PREDICTION:
-            self.speeds.append(self.step_costs[state.global_step - 1] / (now - self.step_started))
+            self.speeds.append(self.step_costs[state.global_step - 1] / max(1e-3, now - self.step_started))
             if len(self.speeds) == STEPS_BEFORE_PREDICTION:
                 self._predict(state.global_step, now)
 

@@ -12,7 +12,9 @@ from hypothesis import settings
 from sentiment.params import Cleaning, Params, load_params
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from sentiment.encoding import Padding
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # The same examples in every run, and none that a busy machine fails.
@@ -49,7 +51,7 @@ def tokenizer() -> "PreTrainedTokenizerFast":
 
 @pytest.fixture(scope="session")
 def tokenizer_with() -> Callable[..., "PreTrainedTokenizerFast"]:
-    """Build the same tokenizer with other options: tokenizer_with(pad_token=None)."""
+    """Build the same tokenizer with other options, as in `tokenizer_with(pad_token=None)`."""
     return build_tokenizer
 
 
@@ -75,7 +77,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def params_with() -> Callable[..., Params]:
-    """Return params.yaml with some values changed: params_with(seed=1, train={"lr": 1e-3})."""
+    """Change some values of params.yaml, as in `params_with(seed=1, train={"lr": 1e-3})`."""
 
     def change(**changes: Any) -> Params:
         content = load_params(ROOT / "params.yaml").model_dump()
@@ -93,13 +95,12 @@ def cleaning() -> Cleaning:
 
 @pytest.fixture(scope="session")
 def toy_reviews() -> pa.Table:
-    """64 reviews of unlike length, half of each label, that one word tells apart."""
-    texts, labels = [], []
-    for i in range(64):
-        words = [NEUTRAL[(i * step) % len(NEUTRAL)] for step in range(1, 3 + i % 9)]
-        texts.append(" ".join([*words, (BAD, GOOD)[i % 2][i // 2 % 6]]))
-        labels.append(i % 2)
-    return pa.table({"text": texts, "label": pa.array(labels, pa.int8())})
+    """64 reviews of unlike length; every other one differs from the one before in its last word and its label."""
+    texts = []
+    for pair in range(32):
+        words = [NEUTRAL[(pair * step) % len(NEUTRAL)] for step in range(1, 3 + pair % 9)]
+        texts += [" ".join([*words, tells[pair % 6]]) for tells in (BAD, GOOD)]
+    return pa.table({"text": texts, "label": pa.array([0, 1] * 32, pa.int8())})
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +113,26 @@ def encoded(
     encode = Encoder(tokenizer, params_with(tokenize={"max_length": 64}).tokenize)
     ids = [review.input_ids for review in encode(toy_reviews["text"].to_pylist())]
     return pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32())), "label": toy_reviews["label"]})
+
+
+@pytest.fixture(scope="session")
+def padding(tokenizer: "PreTrainedTokenizerFast") -> "Padding":
+    from sentiment.encoding import Padding
+
+    return Padding.of(tokenizer)
+
+
+@pytest.fixture
+def build_with(
+    pretrained: Path, tokenizer: "PreTrainedTokenizerFast", params_with: Callable[..., Params]
+) -> "Callable[..., PreTrainedModel]":
+    """Build a classifier with some of train's parameters changed, as in `build_with(pooling="first")`."""
+    import torch
+
+    from sentiment.classifier import build
+
+    def make(folder: Path = pretrained, **train: Any) -> "PreTrainedModel":
+        torch.manual_seed(1)
+        return build(folder, tokenizer, params_with(train={"head": "random"} | train).train)
+
+    return make

@@ -84,7 +84,8 @@ run(load_params, "stage")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "stage: error: params.yaml is missing; run from the project's folder\n"
+    assert done.stderr.startswith("stage: error: params.yaml is missing: run from the project's folder")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_no_stage_loads_the_hub_before_it_can_be_switched_off() -> None:

@@ -1,0 +1,118 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentiment.catalog import Catalog, load_catalog
+from sentiment.errors import UserError
+from sentiment.params import load_params, read_yaml, validate
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load_catalog(ROOT / "catalog.yaml")
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    """A catalog of one model and one dataset, both legal."""
+    common = {"description": "d", "licence": "CC0-1.0", "source": {"folder": "data"}, "files": {"a": "0" * 64}}
+    model = {"origin": "o", "family": "bert", "parameters": 1, "tokenization": "t", "max_length": 8}
+    dataset = {"text": "text", "label": "label", "labels": {0: 0, 1: 1}, "splits": {"train": {"file": "a", "rows": 3}}}
+    return {"models": {"tiny": common | model}, "datasets": {"toy": common | dataset}}
+
+
+def refusal(content: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        validate(Catalog, content, "catalog.yaml")
+    return str(caught.value)
+
+
+def test_the_names_of_params_yaml_are_in_the_catalog(catalog: Catalog) -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert catalog.model(params.model).max_length >= params.tokenize.max_length
+    for name in (params.dataset, *params.cross_datasets):
+        assert catalog.dataset(name).splits["train"].rows > 0
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_and_all_legal_ones(catalog: Catalog) -> None:
+    legal = ", ".join(sorted(read_yaml(ROOT / "catalog.yaml")["datasets"]))
+    with pytest.raises(UserError) as caught:
+        catalog.dataset("resturants")
+    assert str(caught.value) == (
+        f"dataset 'resturants' is not in catalog.yaml: did you mean restaurants? it has {legal}"
+    )
+    with pytest.raises(UserError, match="^" + re.escape("model 'zzz' is not in catalog.yaml: it has all-MiniLM-L6-v2")):
+        catalog.model("zzz")
+
+
+def test_another_model_is_evaluated_on_the_test_split_or_all_there_is(catalog: Catalog) -> None:
+    assert catalog.dataset("imdb").evaluation_split == "test"
+    assert catalog.dataset("books").evaluation_split == "train"
+
+
+def test_a_split_must_name_a_known_file(content: dict[str, Any]) -> None:
+    content["datasets"]["toy"]["splits"]["train"]["file"] = "b"
+    assert refusal(content) == "catalog.yaml: datasets.toy needs splits.train.file to be one of its files, not 'b'"
+
+
+def test_a_dataset_needs_a_train_split(content: dict[str, Any]) -> None:
+    splits = content["datasets"]["toy"]["splits"]
+    splits["test"] = splits.pop("train")
+    assert refusal(content) == "catalog.yaml: datasets.toy needs a train split"
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("models", "parameters", 0),
+        ("models", "max_length", "512"),
+        ("models", "files", {}),
+        ("models", "files", {"a": "0" * 63}),
+        ("models", "files", {"a": "G" * 64}),
+        ("models", "licence", None),
+        ("datasets", "text", ""),
+        ("datasets", "labels", {0: 2}),
+        ("datasets", "splits", {"train": {"file": "a", "rows": 0}}),
+        ("datasets", "splits", {"dev": {"file": "a", "rows": 1}}),
+        ("datasets", "source", {"hub": "no-slash", "revision": "0" * 40}),
+        ("datasets", "source", {"hub": "a/b", "revision": "main"}),
+    ],
+)
+def test_an_illegal_value_is_refused_with_its_place(content: dict[str, Any], kind: str, key: str, value: Any) -> None:
+    entry = "tiny" if kind == "models" else "toy"
+    content[kind][entry][key] = value
+    assert re.search(rf"catalog\.yaml: (.+; )?{kind}\.{entry}\.{key}\S* .*must be ", refusal(content))
+
+
+def test_an_unknown_key_of_an_entry_is_refused_with_a_hint(content: dict[str, Any]) -> None:
+    content["models"]["tiny"]["licens"] = content["models"]["tiny"].pop("licence")
+    assert refusal(content) == (
+        "catalog.yaml: models.tiny.licence is missing: give it a value; "
+        "models.tiny.licens is unknown: did you mean licence?"
+    )
+    assert "datasets.toy.txt is unknown: did you mean text?" in refusal(
+        {"models": {}, "datasets": {"toy": content["datasets"]["toy"] | {"txt": "t"}}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ({"hub": "a/b", "revison": "0" * 40}, "revision"),
+        ({"foldr": "data"}, "folder"),
+        ({"pakage": "p", "folder": "data"}, "package"),
+    ],
+)
+def test_a_mistyped_key_of_a_source_gets_that_sources_hint(
+    content: dict[str, Any], source: dict[str, str], hint: str
+) -> None:
+    content["datasets"]["toy"]["source"] = source
+    message = refusal(content)
+    assert message.startswith("catalog.yaml: datasets.toy.source")
+    assert f"did you mean {hint}?" in message
+    # Every source has its own keys: what is said to be legal for the hub must not be what is legal for a package.
+    assert "HubSource.revison is unknown: legal are package" not in message

@@ -1,0 +1,56 @@
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sentiment.model_card import PACKAGES, environment, model_card
+from sentiment.params import Params, Train
+
+ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny at 0123abc"}
+METRICS = {"steps": 90, "best_step": 60, "validations": 3, "validation": {"accuracy": 0.91234, "log_loss": 0.25}}
+
+
+@pytest.fixture
+def card(params_with: Callable[..., Params]) -> Callable[..., str]:
+    def make(**changes: Any) -> str:
+        return model_card(params_with(**changes), ORIGIN, {"train": 12345, "validation": 600}, METRICS)
+
+    return make
+
+
+def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
+    text = " ".join(card(dataset="films", tokenize={"max_length": 99}).split())
+    for part in (
+        "base_model: tiny license: apache-2.0 ---",
+        "# Sentiment of reviews: tiny, fine-tuned on films",
+        "The encoder is org/tiny at 0123abc.",
+        "12,345 reviews of `films` to learn from and 600 to choose the checkpoint",
+        "cut to 99 tokens",
+        "Of 3 validations, the one at step 60 of 90 was the best: accuracy 0.912, log loss 0.250",
+    ):
+        assert part in text
+
+
+def test_every_parameter_that_made_the_model_is_in_the_table(card: Callable[..., str]) -> None:
+    text = card(seed=7, threads=3, train={"lr": 3e-5, "dropout": None})
+    rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", text, re.MULTILINE))
+    assert set(rows) == set(Train.model_fields) - {"max_minutes"} | {"seed", "threads", "parameter"}
+    assert (rows["seed"], rows["threads"], rows["dropout"]) == ("7", "3", "")
+    assert float(rows["lr"]) == 3e-5
+
+
+def test_braces_in_a_name_are_left_alone(card: Callable[..., str]) -> None:
+    assert "fine-tuned on {odd} name" in card(dataset="{odd} name")
+
+
+def test_the_card_depends_on_its_arguments_alone(card: Callable[..., str]) -> None:
+    assert card() == card() != card(seed=1)
+
+
+def test_the_environment_names_all_that_bits_depend_on() -> None:
+    found = environment(2, "cpu", bf16=True)
+    assert set(found) == {"python", "packages", "threads", "cpu_capability", "device", "precision"}
+    assert set(found["packages"]) == set(PACKAGES)
+    assert (found["threads"], found["device"], found["precision"]) == (2, "cpu", "bf16")
+    assert environment(2, "cpu", bf16=False)["precision"] == "fp32"

@@ -1,0 +1,197 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from sentiment.params import Params, Preprocessing, load_params, load_preprocessing, read_yaml, validate
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+ILLEGAL: dict[str, list[Any]] = {
+    "model": ["", 3, None],
+    "dataset": ["", True, None],
+    "cross_datasets": ["books", [1], [""], None],
+    "seed": [-1, 1.5, "42", True, 2**32, None],
+    "threads": [0, 1025, "2"],
+    "subsample.train_size": [99, 200.5, "all"],
+    "subsample.test_size": [99, -1, True],
+    "subsample.validation_share": [0, 0.51, "0.1", None],
+    "subsample.test_share": [0, 0.51, -0.1],
+    "subsample.balance": [1, "yes", None],
+    "subsample.html_breaks": [0, "true"],
+    "subsample.control_characters": [1, "no"],
+    "subsample.unicode_nfc": [1.0, None],
+    "tokenize.max_length": [7, 128.0, "128", None],
+    "tokenize.truncation": ["middle", "", None, 1],
+    "tokenize.head_share": [0, 1, -0.5, "half"],
+    "train.epochs": [0, 1001, 2.5, None],
+    "train.lr": [0, 0.11, "3e-5", True, float("nan"), float("inf")],
+    "train.batch_size": [0, 32.0, None],
+    "train.warmup_share": [-0.1, 0.6, None],
+    "train.weight_decay": [-0.1, 1.1],
+    "train.scheduler": ["exponential", None],
+    "train.label_smoothing": [-0.1, 0.5],
+    "train.dropout": [-0.1, 1, "none"],
+    "train.freeze": ["all", None, True],
+    "train.pooling": ["max", None],
+    "train.head": ["zero", None],
+    "train.precision": ["fp16", 32],
+    "train.validations_per_epoch": [0, 1.5],
+    "train.max_minutes": [0, -1, None, float("inf")],
+    "evaluate.batch_size": [0, "64"],
+    "evaluate.precision": ["fp64", None],
+    "cross_dataset_evaluate.size": [99, 1e3, False],
+    "baseline.ngrams": [0, 6, 2.0],
+    "baseline.C": [0, -1, "10", None],
+}
+
+
+def leaves(content: Any, *keys: str) -> list[str]:
+    if not isinstance(content, dict):
+        return [".".join(keys)]
+    return [leaf for key, value in content.items() for leaf in leaves(value, *keys, key)]
+
+
+def content_with(key: str, change: Callable[[dict[str, Any], str], Any]) -> dict[str, Any]:
+    """Return what params.yaml says, after `change` of the mapping that holds `key`."""
+    content = inner = read_yaml(PARAMS)
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = inner[section]
+    change(inner, last)
+    return content
+
+
+def written(folder: Path, *replacements: tuple[str, str], more: str = "") -> Path:
+    """Write params.yaml with some of its text replaced."""
+    text = PARAMS.read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = folder / "params.yaml"
+    path.write_text(text + more, encoding="utf-8")
+    return path
+
+
+def test_every_key_of_the_file_has_an_illegal_value_below() -> None:
+    assert sorted(leaves(read_yaml(PARAMS))) == sorted(ILLEGAL)
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in ILLEGAL.items() for value in values])
+def test_an_illegal_value_is_refused_with_key_value_and_what_is_legal(key: str, value: Any) -> None:
+    content = content_with(key, lambda inner, last: inner.__setitem__(last, value))
+    with pytest.raises(UserError) as caught:
+        validate(Params, content, "params.yaml")
+    shown = repr(value[0] if isinstance(value, list) else value)
+    place = re.escape(key) + (r"\.0" if isinstance(value, list) else "")
+    assert re.fullmatch(rf"params\.yaml: {place} is {re.escape(shown)}, but must be \S.+", str(caught.value))
+
+
+@pytest.mark.parametrize("key", ILLEGAL)
+def test_a_missing_key_is_named(key: str) -> None:
+    content = content_with(key, lambda inner, last: inner.pop(last))
+    with pytest.raises(UserError, match=rf"^params\.yaml: {re.escape(key)} is missing"):
+        validate(Params, content, "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("sed", "did you mean seed?"),
+        ("train.learning_rate", "legal are epochs, lr, batch_size"),
+        ("train.epoch", "did you mean epochs?"),
+        ("subsample.htmlbreaks", "did you mean html_breaks?"),
+        ("baseline.c", "legal are ngrams, C"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_a_hint(key: str, hint: str) -> None:
+    content = content_with(key, lambda inner, last: inner.__setitem__(last, 1))
+    with pytest.raises(UserError, match="^" + re.escape(f"params.yaml: {key} is unknown: {hint}")):
+        validate(Params, content, "params.yaml")
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, ("seed: 42", "sed: 42"), ("lr: 1e-4", "lr: 5"))
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    assert str(caught.value) == (
+        f"{path}: seed is missing: give it a value; train.lr is 5, but must be less than or equal to 0.1; "
+        "sed is unknown: did you mean seed?"
+    )
+
+
+@pytest.mark.parametrize("written_as", ["3e-05", "3e-5", "3E-5", "0.00003", "+3e-5"])
+def test_a_learning_rate_is_a_number_however_it_is_written(tmp_path: Path, written_as: str) -> None:
+    assert load_params(written(tmp_path, ("lr: 1e-4", f"lr: {written_as}"))).train.lr == 3e-5
+
+
+def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
+    path = written(tmp_path, ("pooling: mean", "pooling: first"))
+    sentence = "train needs head: random where pooling is first (the probe is fitted on averages)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, ("pooling: mean", "pooling: first"), ("head: probe", "head: random")))
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("seed: 7\n", r', line \d+ is not YAML: found duplicate key "seed"'),
+        ("x: [1,\n", r", line \d+ is not YAML: expected the node content"),
+        ("\tx: 1\n", r", line \d+ is not YAML: found character '\\t'"),
+        ("x: *nowhere\n", r", line \d+ is not YAML: found undefined alias 'nowhere'"),
+        ("x: !!python/name:os.system\n", r", line \d+ is not YAML: could not determine a constructor"),
+        ("\0", r" is not YAML: unacceptable character #x0000"),
+        ("x: 2024-99-99\n", r".* is not YAML: "),
+    ],
+)
+def test_what_is_not_yaml_is_refused_with_its_line(tmp_path: Path, more: str, problem: str) -> None:
+    path = written(tmp_path, more=more)
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    assert re.match(re.escape(str(path)) + problem, str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"# \xe9\n", b"- a list\n", b"just words"])
+def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))}[^\n]+$"):
+        load_params(path)
+
+
+def test_a_missing_file_is_refused_with_the_remedy() -> None:
+    with pytest.raises(
+        UserError, match=r"^nowhere\.yaml is missing: run from the project's folder, after the stage that makes it$"
+    ):
+        load_params("nowhere.yaml")
+
+
+@given(content=st.binary(max_size=60) | st.text("ab:- \n\t{}[]&*!|>'\"#%@`0123.eE+~", max_size=60).map(str.encode))
+def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))}[^\n]+$"):
+        load_params(path)
+
+
+def test_preprocessing_is_read_as_train_wrote_it(tmp_path: Path, params_with: Callable[..., Params]) -> None:
+    params = params_with()
+    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
+    write_json(tmp_path / "preprocessing.json", preprocessing.model_dump())
+    assert load_preprocessing(tmp_path) == preprocessing
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '{"cleaning": {'])
+def test_missing_or_damaged_preprocessing_is_refused(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "preprocessing.json").write_text(content)
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path / 'preprocessing.json'))}"):
+        load_preprocessing(tmp_path)

@@ -1,0 +1,141 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.errors import UserError
+from sentiment.files import sha256
+from sentiment.params import Cleaning
+from sentiment.reviews import MAX_CHARACTERS, check, prepare, read_parquet, write_parquet
+
+
+def table_of(rows: list[tuple[str, int]]) -> pa.Table:
+    texts, labels = zip(*rows, strict=True)
+    return pa.table({"text": pa.array(texts, pa.string()), "label": pa.array(labels, pa.int8())})
+
+
+def refusal(table: pa.Table) -> str:
+    with pytest.raises(UserError) as caught:
+        check(table, "a.parquet")
+    return str(caught.value)
+
+
+def test_a_table_comes_back_as_it_was_written_and_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
+    table = table_of([("good", 1), ("bad", 0)])
+    write_parquet(tmp_path / "a.parquet", table)
+    write_parquet(tmp_path / "b.parquet", table.replace_schema_metadata({"pandas": "the time of day"}))
+    assert read_parquet(tmp_path / "a.parquet", ["label", "text"]).equals(table.select(["label", "text"]))
+    assert sha256(tmp_path / "a.parquet") == sha256(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(path, table_of([(f"review {i}", i % 2) for i in range(200)]))
+    content = path.read_bytes()
+    path.write_bytes(content[: max(1, int(len(content) * share))])
+    sentence = f"{path} is not a whole parquet file (truncated, or another format): "
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}[^\n]+$"):
+        read_parquet(path, ["text", "label"])
+
+
+def test_damaged_column_names_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(path, table_of([("a", 1)]))
+    path.write_bytes(path.read_bytes().replace(b"text", b"\xffext"))
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))}"):
+        read_parquet(path, ["text", "label"])
+
+
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_a_damaged_byte_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, cleaning: Cleaning, place: int, byte: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.parquet"
+    write_parquet(path, table_of([(f"review {i}", i % 2) for i in range(50)]))
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        prepare(check(read_parquet(path, ["text", "label"]), str(path)), cleaning)
+    except UserError as error:
+        assert str(path) in str(error)  # noqa: PT017 (either outcome is right)
+
+
+@pytest.mark.parametrize("content", [b"text,label\ngood,1\n", b"PAR1", b"PAR1" * 10, bytes(1000)])
+def test_another_format_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))} is not a whole parquet file"):
+        read_parquet(path, ["text", "label"])
+
+
+def test_a_missing_file_an_empty_one_and_a_folder_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    missing = re.escape(f"{path} is missing: dvc repro makes it, or give the path of a parquet file that exists")
+    with pytest.raises(UserError, match=f"^{missing}$"):
+        read_parquet(path, ["text"])
+    path.touch()
+    empty = re.escape(f"{path} is empty: give a parquet file with the columns text, label")
+    with pytest.raises(UserError, match=f"^{empty}$"):
+        read_parquet(path, ["text", "label"])
+    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path))} is missing"):
+        read_parquet(tmp_path, ["text"])
+
+
+def test_missing_columns_are_refused_with_those_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(path, pa.table({"review": ["a"], "stars": [1], "id": ["x"]}))
+    sentence = f"{path} has no column text, label: its columns are review, stars, id"
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        read_parquet(path, ["text", "id", "label"])
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "sentence"),
+    [
+        ([], [], "a.parquet has no rows: at least one review of each label is needed"),
+        (["a", None], [0, 1], "a.parquet, row 1: text is null; remove the row or fill it in"),
+        (["a", "b"], [None, 1], "a.parquet, row 0: label is null; remove the row or fill it in"),
+        (["a", "b", "c"], [0, 1, 2], "a.parquet, row 2: label is 2, but must be 0 (negative) or 1 (positive)"),
+        (["a", "b"], [-1, 1], "a.parquet, row 0: label is -1, but must be 0 (negative) or 1 (positive)"),
+        (["a"], ["1"], "a.parquet: column label is of type string, but must be integer, 0 negative or 1 positive"),
+        (["a"], [0.5], "a.parquet: column label is of type double, but must be integer, 0 negative or 1 positive"),
+        (["a"], [True], "a.parquet: column label is of type bool, but must be integer, 0 negative or 1 positive"),
+        ([7], [1], "a.parquet: column text is of type int64, but must be string"),
+        ([b"a"], [1], "a.parquet: column text is of type binary, but must be string"),
+        ([["a"]], [1], "a.parquet: column text is of type list<element: string>, but must be string"),
+    ],
+)
+def test_a_bad_table_is_refused_with_row_value_and_what_is_legal(
+    text: list[Any], label: list[Any], sentence: str
+) -> None:
+    assert refusal(pa.table({"text": text, "label": label})).replace("item:", "element:") == sentence
+
+
+def test_a_text_over_the_limit_is_refused_and_one_at_it_is_not() -> None:
+    at_limit, over = "é" * MAX_CHARACTERS, "é" * (MAX_CHARACTERS + 1)
+    assert check(table_of([(at_limit, 0)]), "a.parquet").num_rows == 1
+    assert refusal(table_of([("a", 0), (at_limit, 0), (over, 1)])) == (
+        "a.parquet, row 2: the text has 1,000,001 characters, but a review has at most 1,000,000: "
+        "remove the row or cut it"
+    )
+
+
+def test_text_that_is_not_utf8_is_refused_with_its_row(tmp_path: Path) -> None:
+    buffers = pa.array([b"fine", b"\xff\xfe"], pa.binary()).buffers()
+    table = pa.table({"text": pa.Array.from_buffers(pa.string(), 2, buffers), "label": [1, 0]})
+    write_parquet(tmp_path / "a.parquet", table)
+    assert refusal(read_parquet(tmp_path / "a.parquet", ["text", "label"])).startswith("a.parquet, row 1: ")
+
+
+@pytest.mark.parametrize("kind", [pa.int16(), pa.uint64(), pa.int64()])
+def test_any_integers_and_long_strings_are_brought_to_the_schemas_types(kind: pa.DataType) -> None:
+    text = pa.chunked_array([pa.array(["a"], pa.large_string()), pa.array(["b"], pa.large_string())])
+    table = check(pa.table({"text": text, "label": pa.array([0, 1], kind)}), "a.parquet")
+    assert table.schema == pa.schema([("text", pa.string()), ("label", pa.int8())])
+    assert table.to_pydict() == {"text": ["a", "b"], "label": [0, 1]}
