@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint plots sweep figures lock clean
+.PHONY: help run serve test lint plots sweep figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -17,6 +17,10 @@ run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 	@echo "The model is in models/sentiment/. Next, after '. $(BIN)/activate':"
 	@echo "  dvc exp run -S train.lr=3e-5   try another learning rate; then: dvc metrics diff, dvc exp show --only-changed"
 	@echo "  make plots                     draw the curves and the confusion, ROC and reliability plots"
+	@echo "  make serve                     open a web page that reads reviews as you type"
+
+serve: .venv/app.stamp ## Open the web page with the trained model
+	@$(ACTIVATE) && python -m app
 
 test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
@@ -35,6 +39,7 @@ figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in
+	@$(ACTIVATE) && $(COMPILE) --output-file requirements-app.txt requirements-app.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 	@# A local build's suffix (+cpu) is no version that others can install.
 	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt && rm requirements.txt.tmp
@@ -48,6 +53,10 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
 
-.venv/test.stamp: .venv/run.stamp requirements-dev.txt
+.venv/app.stamp: .venv/run.stamp requirements-app.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-app.txt
+	@touch $@
+
+.venv/test.stamp: .venv/app.stamp requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@

@@ -18,9 +18,9 @@ from sentiment.baseline import baseline
 from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.metrics import evaluate
-from sentiment.params import load_params, load_preprocessing
+from sentiment.params import load_params
 from sentiment.reviews import check, cut, prepare, read_parquet
-from sentiment.scoring import score_texts
+from sentiment.scoring import Scorer
 
 MODEL = Path("models/sentiment")
 RESULTS = Path("benchmarks/real_reviews.json")
@@ -32,18 +32,18 @@ def main() -> None:
     folder, *names = sys.argv[1:]
     params = load_params()
     torch.set_num_threads(params.threads)
-    preprocessing = load_preprocessing(MODEL)
+    scorer = Scorer(MODEL, params.evaluate)
     train = read_parquet("data/subsampled/train.parquet", ["text", "label"])
     words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
 
     results = {}
     for name in names:
         path = Path(folder) / f"{name}.parquet"
-        reviews, _ = prepare(check(read_parquet(path, ["text", "label"]), str(path)), preprocessing.cleaning)
+        reviews, _ = prepare(check(read_parquet(path, ["text", "label"]), str(path)), scorer.preprocessing.cleaning)
         reviews = cut(reviews, min(SIZE, len(reviews)), "test", "SIZE")
         texts = reviews.text.tolist()
         scores = {
-            "model": score_texts(MODEL, texts, preprocessing.tokenize, params.evaluate),
+            "model": scorer.score_texts(texts),
             "baseline": words.predict_proba(texts)[:, 1],
         }
         figures = {kind: evaluate(reviews.label, values) for kind, values in scores.items()}

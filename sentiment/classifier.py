@@ -169,7 +169,7 @@ def _infer(
     bf16 = uses_bf16(precision, device)
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
     outputs: list[np.ndarray] = []
-    with tqdm(total=len(order), desc=title, unit="review") as progress:
+    with tqdm(total=len(order), desc=title, unit="review", delay=1) as progress:
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             batch = padding([{"input_ids": sequences[row]} for row in rows])

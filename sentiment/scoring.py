@@ -1,30 +1,45 @@
-"""From reviews to scores with a trained model, the way an evaluation needs it."""
+"""From reviews to scores with a trained model."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sentiment.classifier import device, load, predict
 from sentiment.encoding import Encoder, Padding, load_tokenizer
 from sentiment.metrics import scores_of
-from sentiment.params import Evaluate, Tokenize
+from sentiment.params import Evaluate, load_preprocessing
+from sentiment.reviews import clean
 
 
-def score(folder: Path, sequences: Sequence[Sequence[int]], params: Evaluate) -> NDArray[np.float64]:
-    """Return the probability of positive of each encoded review, in their order, from the model in `folder`."""
-    logits = predict(
-        load(folder).to(device()),
-        sequences,
-        Padding.of(load_tokenizer(folder)),
-        batch_size=params.batch_size,
-        precision=params.precision,
-    )
-    return scores_of(logits)
+class Scorer:
+    """A trained model with all that its texts must go through first.
 
+    Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews].
+    """
 
-def score_texts(folder: Path, texts: Sequence[str], tokenize: Tokenize, params: Evaluate) -> NDArray[np.float64]:
-    """Return the probability of positive of each cleaned text; `tokenize` is what the model was trained with."""
-    encode = Encoder(load_tokenizer(folder), tokenize)
-    return score(folder, [encoded.input_ids for encoded in encode(texts)], params)
+    def __init__(self, folder: Path, params: Evaluate) -> None:
+        self.params = params
+        self.preprocessing = load_preprocessing(folder)
+        tokenizer = load_tokenizer(folder)
+        self.encode = Encoder(tokenizer, self.preprocessing.tokenize)
+        self.padding = Padding.of(tokenizer)
+        self.model = load(folder).to(device())
+
+    def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Score reviews that are encoded already."""
+        logits = predict(
+            self.model,
+            sequences,
+            self.padding,
+            batch_size=self.params.batch_size,
+            precision=self.params.precision,
+        )
+        return scores_of(logits)
+
+    def score_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Score texts, cleaned and encoded as those of the training were."""
+        cleaned = clean(pa.array(texts, pa.string()), self.preprocessing.cleaning).to_pylist()
+        return self.score([encoded.input_ids for encoded in self.encode(cleaned)])

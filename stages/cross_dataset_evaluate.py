@@ -27,9 +27,9 @@ PLOTS = Path("plots/cross")
 def main() -> None:
     name = sys.argv[1]
     params = load_params()
-    preprocessing = load_preprocessing(MODEL)
+    cleaning = load_preprocessing(MODEL).cleaning
     path = CROSS / f"{name}.parquet"
-    reviews, dropped = prepare(check(read_parquet(path, ["text", "label"]), str(path)), preprocessing.cleaning)
+    reviews, dropped = prepare(check(read_parquet(path, ["text", "label"]), str(path)), cleaning)
     reviews = cut(reviews, params.cross_dataset_evaluate.size, "test", "cross_dataset_evaluate.size")
     require_both_labels(reviews, str(path), "choose a dataset with both")
     print(f"{len(reviews):,} reviews, dropped: {dropped}")
@@ -37,10 +37,10 @@ def main() -> None:
     import torch
 
     from sentiment.evaluation import write_evaluation
-    from sentiment.scoring import score_texts
+    from sentiment.scoring import Scorer
 
     torch.set_num_threads(params.threads)
-    scores = score_texts(MODEL, reviews.text.tolist(), preprocessing.tokenize, params.evaluate)
+    scores = Scorer(MODEL, params.evaluate).score_texts(reviews.text.tolist())
     write_evaluation(
         to_table(reviews),
         scores,

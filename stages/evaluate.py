@@ -28,10 +28,10 @@ def main() -> None:
     import torch
 
     from sentiment.evaluation import write_evaluation
-    from sentiment.scoring import score
+    from sentiment.scoring import Scorer
 
     torch.set_num_threads(params.threads)
-    scores = score(MODEL, reviews["input_ids"].to_pylist(), params.evaluate)
+    scores = Scorer(MODEL, params.evaluate).score(reviews["input_ids"].to_pylist())
     write_evaluation(reviews, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
 
 

@@ -136,3 +136,28 @@ def build_with(
         return build(folder, tokenizer, params_with(train={"head": "random"} | train).train)
 
     return make
+
+
+@pytest.fixture
+def trained(
+    build_with: "Callable[..., PreTrainedModel]",
+    pretrained: Path,
+    encoded: pa.Table,
+    padding: "Padding",
+    params_with: Callable[..., Params],
+    tmp_path: Path,
+) -> Path:
+    """A folder as `train` leaves it, as far as scoring reads it; the model tells the toy reviews apart."""
+    from sentiment.classifier import fit_head
+    from sentiment.encoding import load_tokenizer
+    from sentiment.files import write_json
+
+    model = build_with(pooling="mean")
+    fit_head(model, encoded, padding, "fp32")
+    folder = tmp_path / "sentiment"
+    model.save_pretrained(folder)
+    load_tokenizer(pretrained).save_pretrained(folder)
+    params = params_with(tokenize={"max_length": 64})
+    cleaning = params.subsample.cleaning.model_dump()
+    write_json(folder / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
+    return folder

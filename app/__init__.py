@@ -1,0 +1,1 @@
+"""The web page: type a review, see its sentiment."""

@@ -1,0 +1,34 @@
+"""Serve the web page with the model that the pipeline trained.
+
+Reads   models/sentiment/
+
+    python -m app [PORT]    (make serve)
+"""
+
+import sys
+from pathlib import Path
+
+from sentiment.command import run
+from sentiment.params import load_params
+
+MODEL = Path("models/sentiment")
+
+
+def main() -> None:
+    params = load_params()
+
+    import gradio as gr
+    import torch
+
+    from app.page import build
+    from sentiment.scoring import Scorer
+
+    torch.set_num_threads(params.threads)
+    page = build(Scorer(MODEL, params.evaluate))
+    # System fonts, as the theme's own would be fetched from another host.
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    page.launch(server_port=int(sys.argv[1]) if len(sys.argv) > 1 else None, theme=theme)
+
+
+if __name__ == "__main__":
+    run(main, "app")
