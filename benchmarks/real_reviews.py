@@ -43,7 +43,7 @@ def main() -> None:
         reviews = cut(reviews, min(SIZE, len(reviews)), "test", "SIZE")
         texts = reviews.text.tolist()
         scores = {
-            "model": scorer.score_texts(texts),
+            "model": scorer.score([review.input_ids for review in scorer.encode(texts)]),
             "baseline": words.predict_proba(texts)[:, 1],
         }
         figures = {kind: evaluate(reviews.label, values) for kind, values in scores.items()}

@@ -92,10 +92,10 @@ def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) 
 
 def clean(text: pa.Array, cleaning: Cleaning) -> pa.Array:
     """Clean an array of strings as the parameters say, and strip blanks from both ends."""
-    if cleaning.html_breaks:
-        text = pc.replace_substring_regex(text, LINE_BREAKS, " ")
     if cleaning.control_characters:
         text = pc.replace_substring_regex(text, CONTROL_CHARACTERS, " ")
+    if cleaning.html_breaks:
+        text = pc.replace_substring_regex(text, LINE_BREAKS, " ")
     if cleaning.unicode_nfc:
         text = pc.utf8_normalize(text, "NFC")
     return pc.utf8_trim_whitespace(text)

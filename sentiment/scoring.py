@@ -29,7 +29,7 @@ class Scorer:
         self.model = load(folder).to(device())
 
     def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-        """Score reviews that are encoded already."""
+        """Score encoded reviews."""
         logits = predict(
             self.model,
             sequences,
@@ -40,6 +40,6 @@ class Scorer:
         return scores_of(logits)
 
     def score_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Score texts, cleaned and encoded as those of the training were."""
+        """Score texts as they come: clean and encode them first, as those of the training were."""
         cleaned = clean(pa.array(texts, pa.string()), self.preprocessing.cleaning).to_pylist()
         return self.score([encoded.input_ids for encoded in self.encode(cleaned)])

@@ -40,7 +40,8 @@ def main() -> None:
     from sentiment.scoring import Scorer
 
     torch.set_num_threads(params.threads)
-    scores = Scorer(MODEL, params.evaluate).score_texts(reviews.text.tolist())
+    scorer = Scorer(MODEL, params.evaluate)
+    scores = scorer.score([review.input_ids for review in scorer.encode(reviews.text.tolist())])
     write_evaluation(
         to_table(reviews),
         scores,
