@@ -5,7 +5,7 @@ Reads   models/sentiment/
     python -m app [PORT]    (make serve)
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.command import run
@@ -15,6 +15,9 @@ MODEL = Path("models/sentiment")
 
 
 def main() -> None:
+    parser = ArgumentParser("app")
+    parser.add_argument("port", nargs="?", type=int, help="the first free one from 7860 if not given")
+    port = parser.parse_args().port
     params = load_params()
 
     import gradio as gr
@@ -27,7 +30,7 @@ def main() -> None:
     page = build(Scorer(MODEL, params.evaluate))
     # System fonts, as the theme's own would be fetched from another host.
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    page.launch(server_port=int(sys.argv[1]) if len(sys.argv) > 1 else None, theme=theme)
+    page.launch(server_port=port, theme=theme)
 
 
 if __name__ == "__main__":

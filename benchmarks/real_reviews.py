@@ -8,7 +8,7 @@ Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of
 The files are not part of this repository. Of a file with more than SIZE reviews, SIZE are drawn.
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from statistics import mean
 
@@ -29,7 +29,10 @@ KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 
 def main() -> None:
-    folder, *names = sys.argv[1:]
+    parser = ArgumentParser("real_reviews")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="+", help="files of the folder, without .parquet")
+    arguments = parser.parse_args()
     params = load_params()
     torch.set_num_threads(params.threads)
     scorer = Scorer(MODEL, params.evaluate)
@@ -37,8 +40,8 @@ def main() -> None:
     words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
 
     results = {}
-    for name in names:
-        path = Path(folder) / f"{name}.parquet"
+    for name in arguments.names:
+        path = arguments.folder / f"{name}.parquet"
         reviews, _ = prepare(check(read_parquet(path, ["text", "label"]), str(path)), scorer.preprocessing.cleaning)
         reviews = cut(reviews, min(SIZE, len(reviews)), "test", "SIZE")
         texts = reviews.text.tolist()
@@ -49,7 +52,7 @@ def main() -> None:
         figures = {kind: evaluate(reviews.label, values) for kind, values in scores.items()}
         results[name] = {kind: {key: figures[kind][key] for key in KEPT} for kind in scores}
         print(name, {kind: round(figures[kind]["accuracy"], 3) for kind in scores})
-    means = {kind: mean(results[name][kind]["accuracy"] for name in names) for kind in ("model", "baseline")}
+    means = {kind: mean(results[name][kind]["accuracy"] for name in arguments.names) for kind in ("model", "baseline")}
     write_json(RESULTS, {"files": results, "mean_accuracy": means})
 
 

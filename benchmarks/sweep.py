@@ -18,6 +18,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from sentiment.command import run
+from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.params import read_yaml
 
@@ -25,7 +27,7 @@ TRIALS = Path("benchmarks/sweep.yaml")
 RESULTS = Path("benchmarks/sweep.json")
 
 
-def run(clone: Path, overrides: dict[str, Any]) -> dict[str, float]:
+def trial(clone: Path, overrides: dict[str, Any]) -> dict[str, float]:
     """Train in the clone with the overrides (dotted key: value) and return its validation metrics."""
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
@@ -43,8 +45,10 @@ def run(clone: Path, overrides: dict[str, Any]) -> dict[str, float]:
 
 def main() -> None:
     plan = read_yaml(TRIALS)
-    results: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    known = {json.dumps(result["change"], sort_keys=True): result for result in results}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"base": plan["base"], "trials": []}
+    if results["base"] != plan["base"]:
+        raise UserError(f"{RESULTS} was measured with another base than that of {TRIALS}: delete it to start anew")
+    known = {json.dumps(result["change"], sort_keys=True): result for result in results["trials"]}
     with tempfile.TemporaryDirectory() as temporary:
         clone = Path(temporary) / "clone"
         subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)  # noqa: S603, S607
@@ -53,9 +57,9 @@ def main() -> None:
         for seed, change in tqdm(runs, desc="trials"):
             result = known.setdefault(json.dumps(change, sort_keys=True), {"change": change, "seeds": {}})
             if str(seed) not in result["seeds"]:
-                result["seeds"][str(seed)] = run(clone, {**plan["base"], **change, "seed": seed})
-                write_json(RESULTS, list(known.values()))
+                result["seeds"][str(seed)] = trial(clone, {**plan["base"], **change, "seed": seed})
+                write_json(RESULTS, {"base": plan["base"], "trials": list(known.values())})
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "sweep")

@@ -50,11 +50,13 @@ def real_reviews() -> str:
 def sweep() -> str:
     """Return the trials of the sweep, best mean log loss first."""
     rows = []
-    for trial in read("benchmarks/sweep.json"):
+    for trial in read("benchmarks/sweep.json")["trials"]:
         log_loss, accuracy = (mean(run[key] for run in trial["seeds"].values()) for key in ("log_loss", "accuracy"))
         change = ", ".join(f"`{key}: {value}`" for key, value in trial["change"].items()) or "none"
-        rows.append((log_loss, f"| {change} | {log_loss:.3f} | {accuracy:.3f} |"))
-    return "\n".join(["| change | log loss | accuracy |", "|---|---|---|", *(line for _, line in sorted(rows))])
+        rows.append((log_loss, f"| {change} | {log_loss:.3f} | {accuracy:.3f} | {len(trial['seeds'])} |"))
+    return "\n".join(
+        ["| change | log loss | accuracy | seeds |", "|---|---|---|---|", *(line for _, line in sorted(rows))]
+    )
 
 
 def dag() -> str:

@@ -28,6 +28,7 @@ Known = TypeVar("Known", bound=Entry)
 
 class ModelEntry(Entry):
     origin: Name
+    revision: Name
     family: Name
     parameters: int = Field(gt=0)
     tokenization: Name

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import nn
 from tqdm import tqdm
 from transformers import (
@@ -86,29 +87,35 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     """Put a new head on the pretrained encoder and freeze what the parameters say; the head's weights are random."""
     # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
     attention = "eager" if device().type == "cpu" else None
-    with readable(pretrained, "pretrained model"):
+    with readable(pretrained, "configuration"):
         config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
-        if params.dropout is not None:
-            for name, value in config.to_dict().items():
-                if "drop" in name and isinstance(value, int | float):
-                    setattr(config, name, params.dropout)
-        labels = {"num_labels": len(LABELS), "id2label": LABELS, "label2id": {name: i for i, name in LABELS.items()}}
-        if params.pooling == "mean":
-            # Saved beside the weights, so it must not name where they lay.
-            config.name_or_path = ""
-            model = MeanPooledClassifier._from_config(
-                MeanPooledConfig(config, pad_token_id=tokenizer.pad_token_id, **labels), attn_implementation=attention
-            )
-            model.encoder = _without_pooler(
-                AutoModel.from_pretrained(pretrained, config=model.encoder.config, attn_implementation=attention)
-            )
-        else:
-            config.update({"pad_token_id": tokenizer.pad_token_id, **labels})
-            model = AutoModelForSequenceClassification.from_pretrained(
-                pretrained, config=config, attn_implementation=attention
-            )
+    if params.dropout is not None:
+        for name, value in config.to_dict().items():
+            if "drop" in name and isinstance(value, int | float):
+                setattr(config, name, params.dropout)
+    head = {
+        "num_labels": len(LABELS),
+        "id2label": LABELS,
+        "label2id": {name: label for label, name in LABELS.items()},
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    if params.pooling == "mean":
+        # Saved beside the weights, so it must not name where they lay.
+        config.name_or_path = ""
+        model = MeanPooledClassifier._from_config(MeanPooledConfig(config, **head), attn_implementation=attention)
+        model.encoder = _without_pooler(_pretrained(AutoModel, pretrained, model.encoder.config, attention))
+    else:
+        config.update(head)
+        model = _pretrained(AutoModelForSequenceClassification, pretrained, config, attention)
     freeze(model, params.freeze)
     return model
+
+
+def _pretrained(kind: Any, folder: Path | str, config: PreTrainedConfig, attention: str | None) -> PreTrainedModel:
+    with readable(folder, "weights"):
+        return kind.from_pretrained(
+            folder, config=config, local_files_only=True, attn_implementation=attention, use_safetensors=True
+        )
 
 
 def freeze(model: PreTrainedModel, what: str) -> None:
@@ -142,10 +149,13 @@ def device() -> torch.device:
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
     """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        if precision == "bf16" and not native:
+            raise UserError("params.yaml: precision is bf16, which this GPU does not multiply: take auto or fp32")
+        return native and precision != "fp32"
     if precision != "auto":
         return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
@@ -203,7 +213,9 @@ def fit_head(model: MeanPooledClassifier, train: pa.Table, padding: Padding, pre
     features = _infer(
         model.features, model.eval(), sequences, padding, batch_size=64, precision=precision, title="probe"
     )
-    probe = LogisticRegression(max_iter=10_000).fit(features, train["label"].to_numpy())
+    # Its threads follow the machine's cores unless told otherwise, and the last bits of its sums follow the threads.
+    with threadpool_limits(torch.get_num_threads()):
+        probe = LogisticRegression(max_iter=10_000).fit(features, train["label"].to_numpy())
     # The probe has one output, the log odds of positive; half of it and its negative give two logits the same odds.
     weight = torch.tensor(probe.coef_ / 2, dtype=torch.float32)
     bias = torch.tensor(probe.intercept_ / 2, dtype=torch.float32)

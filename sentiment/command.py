@@ -20,13 +20,19 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     """
     if not network:
         os.environ["HF_HUB_OFFLINE"] = "1"
+    # The result must not depend on how many GPUs there are: one is used, the first unless the user chose another.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     started = time.monotonic()
     try:
         main()
     except UserError as error:
         sys.exit(f"{name}: error: {error}")
     except OSError as error:
-        sys.exit(f"{name}: error: {error.filename or 'the operating system'}: {error.strerror or error}")
+        place = error.filename or "the operating system"
+        sys.exit(
+            f"{name}: error: {place}: {error.strerror or error}; "
+            "free space or correct the permissions, then run the same command again"
+        )
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the same command again starts over or continues", file=sys.stderr)
         sys.exit(130)

@@ -47,7 +47,7 @@ class Encoder:
         if limit < NO_LIMIT and self.params.max_length > limit:
             raise UserError(
                 f"params.yaml: tokenize.max_length is {self.params.max_length}, "
-                f"but the model takes at most {limit} tokens"
+                f"but the model takes at most {limit} tokens: lower it"
             )
 
     def __call__(self, texts: Sequence[str]) -> Iterator["Encoded"]:

@@ -6,19 +6,30 @@ from typing import Any
 
 from sentiment.params import Params
 
-PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "tokenizers", "torch", "transformers")
+PACKAGES = (
+    "accelerate",
+    "numpy",
+    "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 CARD = """\
 ---
 library_name: transformers
 pipeline_tag: text-classification
-base_model: {origin[model]}
+base_model: {origin[origin]}
 license: {licence}
 ---
 # Sentiment of reviews: {origin[model]}, fine-tuned on {params.dataset}
 
-Labels a review positive or negative. The encoder is {origin[origin]}. `provenance.json` names the files, parameters
-and software that this model was made from.
+Labels a review positive or negative. The encoder is {origin[origin]}
+at revision {origin[revision]}. `provenance.json` names the files, parameters and
+software that this model was made from.
 
 ## Data
 {train:,} reviews of `{params.dataset}` to learn from and {validation:,} to choose the checkpoint; how they were cleaned
@@ -38,9 +49,9 @@ The text must be cleaned and encoded as in training; the project's modules do bo
 `AutoModelForSequenceClassification` alone needs `import sentiment.classifier` before it where pooling is `mean`.
 
 ## Limits
-- English reviews. Other languages, and other kinds of text, were neither learnt nor tested.
+- It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
 - Two labels: a neutral or mixed review is forced into one of them, often with misplaced confidence.
-- Irony, and praise for a part with a verdict against the whole, are read wrongly far more often than plain reviews.
+- Irony, and praise for a part with a verdict against the whole, are hard for any model of this size.
 - Of longer reviews only the part that fits into {params.tokenize.max_length} tokens is read.
 """
 
@@ -77,6 +88,7 @@ def environment(threads: int, device: str, *, bf16: bool) -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "threads": threads,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "device": device,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "cuda": torch.version.cuda,
         "precision": "bf16" if bf16 else "fp32",
     }

@@ -106,6 +106,18 @@ class Params(Strict):
     cross_dataset_evaluate: CrossDatasetEvaluate
     baseline: Baseline
 
+    @model_validator(mode="after")
+    def _cross_datasets_are_other_ones(self) -> Self:
+        if self.dataset in self.cross_datasets:
+            raise ValueError(f"cross_datasets without {self.dataset}, which is the dataset that is trained on")
+        if len(set(self.cross_datasets)) < len(self.cross_datasets):
+            raise ValueError(f"each of cross_datasets once, not {', '.join(self.cross_datasets)}")
+        return self
+
+
+NESTED = {"model_type": "keys with values", "dict_type": "keys with values", "list_type": "a list of names"}
+"""What pydantic means by its names for types."""
+
 
 def read_yaml(path: Path | str) -> Any:
     """Read YAML 1.2, where 3e-5 is a number (YAML 1.1 reads it as a string); raise UserError when it can't be."""
@@ -135,7 +147,7 @@ def validate(schema: type[Schema], content: Any, path: Path | str) -> Schema:
 
 def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
     keys = [str(part) for part in detail["loc"]]
-    key = ".".join(keys) or "the file"
+    key = ".".join(keys) or "it"
     if detail["type"] == "extra_forbidden":
         legal = _keys(schema, keys[:-1])
         near = get_close_matches(keys[-1], legal, n=1)
@@ -145,6 +157,8 @@ def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
         return f"{key} is missing: give it a value"
     if detail["type"] == "value_error":
         return f"{key} needs {detail['ctx']['error']}"
+    if detail["type"] in NESTED:
+        return f"{key} is {detail['input']!r:.40}, but must be {NESTED[detail['type']]}"
     requirement = detail["msg"].removeprefix("Input should be ")
     return f"{key} is {detail['input']!r}, but must be {requirement}"
 

@@ -147,7 +147,10 @@ def cut(reviews: pd.DataFrame, size: int | None, salt: str, parameter: str) -> p
     if size is None:
         return reviews
     if size > len(reviews):
-        raise UserError(f"params.yaml: {parameter} is {size}, but only {len(reviews)} reviews are left to draw from")
+        raise UserError(
+            f"params.yaml: {parameter} is {size}, but only {len(reviews)} reviews are left to draw from: "
+            "lower it, or leave it empty for all"
+        )
     return draw(reviews, size, salt)
 
 

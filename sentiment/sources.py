@@ -1,6 +1,7 @@
 """Where files come from: an installed package, a folder, the hub. One method, `locate`, for all of them."""
 
 import importlib.util
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,11 +67,9 @@ class HubSource(Strict):
 
 def _kind_of_source(content: Any) -> str:
     """Tell the sources apart by their keys, so that a mistake is held against the one that was meant."""
-    if not isinstance(content, dict):
-        return ""
-    if "hub" in content or "revision" in content:
-        return "hub"
-    return "package" if len(content) > 1 else "folder"
+    keys = list(content) if isinstance(content, dict) else []
+    near = (kind for kind in ("hub", "revision", "package") if get_close_matches(kind, keys, n=1))
+    return {"revision": "hub"}.get(kind := next(near, "folder"), kind)
 
 
 Source = Annotated[

@@ -138,7 +138,7 @@ class TimeLimit(TrainerCallback):
         if now - self.started > self.max_minutes * 60 and state.global_step < state.max_steps:
             raise UserError(
                 f"train.max_minutes of {self.max_minutes:g} are over at step {state.global_step} of {state.max_steps}: "
-                "the last checkpoint is kept, so with a higher limit the same command continues from it"
+                "with a higher limit the same command continues from the newest checkpoint, if there was one already"
             )
         if len(self.speeds) < STEPS_BEFORE_PREDICTION:
             self.speeds.append(self.step_costs[state.global_step - 1] / max(1e-3, now - self.step_started))
@@ -199,8 +199,11 @@ class LiveCurves(TrainerCallback):
 
 
 def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Return the validation's accuracy and log loss."""
-    metrics = evaluate(prediction.label_ids, scores_of(np.asarray(prediction.predictions)))
+    """Return the validation's accuracy and log loss; raise UserError when the training has diverged."""
+    logits = np.asarray(prediction.predictions)
+    if not np.isfinite(logits).all():
+        raise UserError("the training diverged (its logits are not finite): lower train.lr or raise train.warmup_share")
+    metrics = evaluate(prediction.label_ids, scores_of(logits))
     return {name: metrics[name] for name in ("accuracy", "log_loss")}
 
 
@@ -244,7 +247,10 @@ def fine_tune(
     checkpoint = newest_complete(checkpoints)
     if checkpoint:
         print(f"continuing from {checkpoint}")
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError:
+        raise UserError("the GPU's memory is too small: lower train.batch_size or tokenize.max_length") from None
 
     validations = [entry for entry in trainer.state.log_history if "eval_log_loss" in entry]
     best = min(validations, key=lambda entry: entry["eval_log_loss"])

@@ -1,7 +1,7 @@
 """Score the fine-tuned model on a further dataset, which it was not trained on.
 
 Reads   models/sentiment/, data/cross/NAME.parquet
-Writes  metrics/cross/NAME.json                                 as evaluate, and the rows that were dropped, by reason
+Writes  metrics/cross/NAME.json                                 as evaluate
         data/predictions/cross/NAME.parquet                     id, label, score (the probability of positive)
         plots/cross/NAME/{confusion,roc,reliability}.json
 
@@ -10,7 +10,7 @@ The reviews are cleaned and encoded as the model's preprocessing.json says.
     python -m stages.cross_dataset_evaluate books
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.command import run
@@ -25,7 +25,9 @@ PLOTS = Path("plots/cross")
 
 
 def main() -> None:
-    name = sys.argv[1]
+    parser = ArgumentParser("cross_dataset_evaluate")
+    parser.add_argument("name", help="a dataset of catalog.yaml")
+    name = parser.parse_args().name
     params = load_params()
     cleaning = load_preprocessing(MODEL).cleaning
     path = CROSS / f"{name}.parquet"

@@ -30,19 +30,20 @@ def main() -> None:
     model = catalog.model(params.model)
     dataset = catalog.dataset(params.dataset)
 
-    print(f"model {params.model} from {model.source}, licence {model.licence}")
-    with replacing(PRETRAINED) as folder:
+    print(f"model {params.model} from {model.source}, licence {model.licence}: {model.description}")
+    print(f"{model.parameters:,} parameters, {model.tokenization}, up to {model.max_length} tokens")
+    print(f"dataset {params.dataset} from {dataset.source}, licence {dataset.licence}: {dataset.description}")
+    with replacing(PRETRAINED) as pretrained, replacing(RAW) as raw:
         for name, expected in tqdm(model.files.items(), desc="model files", unit="file"):
-            target = folder / name
+            target = pretrained / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(locate(model.source, name, expected, "model"), target)
-        write_json(folder / "origin.json", {"model": params.model, "licence": model.licence, "origin": model.origin})
+        origin = {"model": params.model, "licence": model.licence, "origin": model.origin, "revision": model.revision}
+        write_json(pretrained / "origin.json", origin)
 
-    print(f"dataset {params.dataset} from {dataset.source}, licence {dataset.licence}")
-    with replacing(RAW) as folder:
         for split in dataset.splits:
             table = load_split(dataset, split)
-            write_parquet(folder / f"{split}.parquet", table)
+            write_parquet(raw / f"{split}.parquet", table)
             print(f"{split}: {table.num_rows:,} reviews")
 
 

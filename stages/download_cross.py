@@ -6,7 +6,7 @@ Writes  data/cross/NAME.parquet    text, label: the test split, or all there is 
     python -m stages.download_cross books
 """
 
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.catalog import load_catalog
@@ -18,7 +18,9 @@ CROSS = Path("data/cross")
 
 
 def main() -> None:
-    name = sys.argv[1]
+    parser = ArgumentParser("download_cross")
+    parser.add_argument("name", help="a dataset of catalog.yaml")
+    name = parser.parse_args().name
     dataset = load_catalog().dataset(name)
     print(f"dataset {name} from {dataset.source}, licence {dataset.licence}")
     table = load_split(dataset, dataset.evaluation_split)

@@ -73,6 +73,11 @@ def main() -> None:
     with replacing(SUBSAMPLED) as folder:
         for name, reviews in splits.items():
             write_parquet(folder / f"{name}.parquet", to_table(reviews))
+    # What was usable but not drawn: cut by the sizes or by balance.
+    from_train = [reviews for name, reviews in splits.items() if name != "test" or test is None]
+    train_counts["not_drawn"] = len(pool) - train_counts.get("in_test", 0) - sum(map(len, from_train))
+    if test is not None:
+        counts["test"]["not_drawn"] = len(test) - len(splits["test"])
     kept = {name: {"kept": len(reviews), "positives": int(reviews.label.sum())} for name, reviews in splits.items()}
     write_json(METRICS, {"source": counts, "splits": kept})
     for name, reviews in splits.items():

@@ -69,7 +69,7 @@ def test_metrics_and_plots_are_kept_in_git(name: str) -> None:
         assert flags["cache"] is False
 
 
-def test_every_parameter_is_read_by_a_stage() -> None:
+def test_every_section_of_the_parameters_is_a_dependency_of_a_stage() -> None:
     declared = {str(key).split(".")[0] for stage in STAGES.values() for key in stage.get("params", [])}
 
     assert declared | {"cross_datasets"} == set(Params.model_fields)
@@ -95,9 +95,10 @@ def test_the_committed_lock_is_up_to_date(name: str) -> None:
         path = ROOT / dep["path"]
         if path.suffix in {".py", ".yaml", ".txt"} or path.name == "sample_reviews.parquet":
             assert dep["md5"] == md5(path), f"{dep['path']} changed after dvc.lock was written: dvc repro"
-    assert {Path(dep["path"]) for dep in entry["deps"] if dep["path"].endswith(".py")} == {
-        Path(dep) for dep in stage["deps"] if dep.endswith(".py")
-    }
+    dataset = name.partition("@")[2]
+    assert entry["cmd"] == stage["cmd"].replace("${item}", dataset)
+    assert {dep["path"] for dep in entry["deps"]} == {dep.replace("${item}", dataset) for dep in stage["deps"]}
+    assert set(entry.get("params", {}).get("params.yaml", {})) == set(stage.get("params", []))
     params = read_yaml(ROOT / "params.yaml")
     for key, value in entry.get("params", {}).get("params.yaml", {}).items():
         assert lookup(params, key) == value, f"{key} changed after dvc.lock was written: dvc repro"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,8 @@ def results(project: Project) -> dict[str, str]:
 
 
 def interrupted(project: Project, sign: signal.Signals, *, after_checkpoint: bool) -> subprocess.Popen[str]:
-    """Start train, send it the signal once it has a checkpoint (or once it has begun), and wait for its end."""
+    """Start train anew, send it the signal once it has a checkpoint (or once it has begun), and wait for its end."""
+    shutil.rmtree(project.folder / "plots/training")
     process = subprocess.Popen(
         [sys.executable, "-m", "stages.train"],
         cwd=project.folder,

@@ -66,7 +66,11 @@ def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> Non
 
     with pytest.raises(UserError, match=r"sample_reviews\.parquet of folder data has sha256 [0-9a-f]{64}, but catalog"):
         download.main()
-    assert not Path("data/raw").exists()
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
+        "catalog.yaml",
+        "params.yaml",
+        "sample_reviews.parquet",
+    ]
 
 
 @pytest.mark.parametrize(

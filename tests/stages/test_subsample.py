@@ -100,7 +100,7 @@ def test_everything_read_is_kept_or_counted_as_dropped(folder: Path) -> None:
     subsample.main()
     counts = json.loads(Path("metrics/subsample.json").read_text(encoding="utf-8"))
 
-    assert counts["source"]["train"] == {"read": 406, "empty": 1, "contradictory": 2, "duplicate": 2}
+    assert counts["source"]["train"] == {"read": 406, "empty": 1, "contradictory": 2, "duplicate": 2, "not_drawn": 0}
     assert sum(split["kept"] for split in counts["splits"].values()) == 401
 
 
@@ -110,6 +110,8 @@ def test_balance_drops_training_reviews_of_the_larger_class_only(folder: Path) -
     set_parameter("balance: false", "balance: true")
     subsample.main()
 
+    counts = json.loads(Path("metrics/subsample.json").read_text(encoding="utf-8"))
+    assert counts["source"]["train"]["not_drawn"] == 300 - sum(split["kept"] for split in counts["splits"].values()) > 0
     assert read("train").label.mean() == 0.5
     assert read("test").label.mean() == pytest.approx(2 / 3, abs=0.01)
 
