@@ -1,7 +1,5 @@
-"""Fine-tuning: transformers' Trainer with length-bucketed batches, a time limit and live curves."""
+"""Fine-tuning: transformers' Trainer with length-bucketed batches."""
 
-import math
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from datasets import Dataset
-from dvclive import Live
 from torch.utils.data import Sampler
-from tqdm import tqdm
 from transformers import (
     EvalPrediction,
     PreTrainedModel,
     ProgressCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
 )
 
+from sentiment.callbacks import LiveCurves, Progress, TimeLimit, Validations
 from sentiment.checkpoints import newest_complete
 from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
@@ -33,14 +27,6 @@ from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
 BUCKET_BATCHES = 25
-STEPS_BEFORE_PREDICTION = 10
-CURVES = {
-    "loss": "train/loss",
-    "learning_rate": "train/learning_rate",
-    "eval_log_loss": "validation/log_loss",
-    "eval_accuracy": "validation/accuracy",
-}
-"""The Trainer's names, and those of the curves."""
 
 
 class LengthBucketSampler(Sampler[int]):
@@ -96,106 +82,6 @@ class BucketedTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return self.sampler
-
-
-class Validations(TrainerCallback):
-    """Validate and save `per_epoch` times in each epoch, the last time at its end."""
-
-    def __init__(self, steps_per_epoch: int, per_epoch: int) -> None:
-        self.steps_per_epoch = steps_per_epoch
-        self.within = {math.ceil(steps_per_epoch * part / per_epoch) for part in range(1, per_epoch + 1)}
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        step = (state.global_step - 1) % self.steps_per_epoch + 1
-        if step in self.within:
-            # A checkpoint does not hold the loss since the last entry of the log, so the log must not lag behind it.
-            control.should_log = control.should_evaluate = control.should_save = True
-
-
-class TimeLimit(TrainerCallback):
-    """Stop a run that does not fit into `max_minutes`: as soon as that is foreseeable, or when they are over.
-
-    What is left is predicted from its tokens and the median speed of the first steps. Raises UserError.
-    """
-
-    def __init__(self, max_minutes: float, step_costs: np.ndarray) -> None:
-        self.max_minutes = max_minutes
-        self.step_costs = step_costs
-        self.speeds: list[float] = []
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.started = time.monotonic()
-
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.step_started = time.monotonic()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        now = time.monotonic()
-        if now - self.started > self.max_minutes * 60 and state.global_step < state.max_steps:
-            raise UserError(
-                f"train.max_minutes of {self.max_minutes:g} are over at step {state.global_step} of {state.max_steps}: "
-                "with a higher limit the same command continues from the newest checkpoint, if there was one already"
-            )
-        if len(self.speeds) < STEPS_BEFORE_PREDICTION:
-            self.speeds.append(self.step_costs[state.global_step - 1] / max(1e-3, now - self.step_started))
-            if len(self.speeds) == STEPS_BEFORE_PREDICTION:
-                self._predict(state.global_step, now)
-
-    def _predict(self, step: int, now: float) -> None:
-        speed = float(np.median(self.speeds))
-        minutes = (now - self.started + self.step_costs[step:].sum() / speed) / 60
-        tqdm.write(f"training takes about {minutes:.1f} min at {speed:,.0f} tokens/s, validation aside")
-        if minutes > self.max_minutes:
-            raise UserError(
-                f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
-                "subsample.train_size, tokenize.max_length or train.epochs, or raise the limit"
-            )
-
-
-class Progress(ProgressCallback):
-    """Show the loss in the progress bar instead of printing a line for every entry of the log."""
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        entry = state.log_history[-1]
-        if "loss" in entry:
-            self.training_bar.set_postfix(loss=f"{float(entry['loss']):.3f}")
-        elif "eval_log_loss" in entry:
-            tqdm.write(
-                f"step {entry['step']}: validation accuracy {entry['eval_accuracy']:.3f}, "
-                f"log loss {entry['eval_log_loss']:.3f}"
-            )
-
-
-class LiveCurves(TrainerCallback):
-    """Write the training and validation curves with DVCLive while they grow.
-
-    The curves are rebuilt from the trainer's own history first, so that those of a resumed run have neither gap nor
-    double.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        # Without dvcyaml=None it would edit our dvc.yaml, and a report would carry the time of day.
-        self.live = Live(str(self.folder), dvcyaml=None, report=None, save_dvc_exp=False)
-        for entry in state.log_history:
-            self._write(entry)
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self._write(state.log_history[-1])
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        self.live.step = entry["step"]
-        for logged, curve in CURVES.items():
-            if logged in entry:
-                self.live.log_metric(curve, round(float(entry[logged]), 6))
 
 
 def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:

@@ -14,13 +14,14 @@ import pytest
 import torch
 from transformers import PreTrainedModel, set_seed
 
-from sentiment import training
+from sentiment import callbacks
+from sentiment.callbacks import TimeLimit
 from sentiment.classifier import build, predict
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params
-from sentiment.training import LengthBucketSampler, TimeLimit, fine_tune
+from sentiment.training import LengthBucketSampler, fine_tune
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -192,7 +193,7 @@ def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
 ) -> None:
     # A clock that is a minute on whenever it is looked at.
     minutes = count()
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: 60.0 * next(minutes)))
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: 60.0 * next(minutes)))
     with pytest.raises(UserError, match=r"^train\.max_minutes of 12 are over at step \d+ of 16: "):
         bench.train(tiny(max_minutes=12), "run")
     monkeypatch.undo()

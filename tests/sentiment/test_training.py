@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from sentiment import training
+from sentiment import callbacks
+from sentiment.callbacks import TimeLimit, Validations
 from sentiment.errors import UserError
-from sentiment.training import BUCKET_BATCHES, LengthBucketSampler, TimeLimit, Validations
+from sentiment.training import BUCKET_BATCHES, LengthBucketSampler
 
 
 @given(
@@ -68,7 +69,7 @@ def test_validations_are_spread_over_each_epoch_and_end_it(steps: int, per_epoch
 def clock(limit: TimeLimit, monkeypatch: pytest.MonkeyPatch, times: dict[int, tuple[float, float]]) -> None:
     """Let steps begin and end at these seconds of the training."""
     now = 1000.0
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: now))
     state = TrainerState(max_steps=100)
     arguments = (TrainingArguments("unused"), state, TrainerControl())
     limit.on_train_begin(*arguments)
@@ -105,5 +106,5 @@ def test_a_training_whose_time_is_over_stops_and_says_how_to_go_on(monkeypatch: 
         clock(TimeLimit(1.5, np.full(100, 64)), monkeypatch, {1: (0, 1), 2: (1, 90), 3: (90, 90.1)})
     assert str(caught.value) == (
         "train.max_minutes of 1.5 are over at step 3 of 100: "
-        "the last checkpoint is kept, so with a higher limit the same command continues from it"
+        "with a higher limit the same command continues from the newest checkpoint, if there was one already"
     )
