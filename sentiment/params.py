@@ -56,6 +56,7 @@ class Train(Strict):
     warmup_share: float = Field(ge=0, le=0.5)
     weight_decay: float = Field(ge=0, le=1)
     scheduler: Literal["linear", "cosine", "constant"]
+    averaging: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     freeze: Literal["none", "embeddings", "encoder"]

@@ -1,6 +1,7 @@
 """Fine-tuning: transformers' Trainer with length-bucketed batches."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from datasets import Dataset
+from safetensors.torch import load_model, save_model
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
 from transformers import (
     EvalPrediction,
@@ -27,6 +30,7 @@ from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
 BUCKET_BATCHES = 25
+AVERAGE = "average.safetensors"
 
 
 class LengthBucketSampler(Sampler[int]):
@@ -71,17 +75,57 @@ class LengthBucketSampler(Sampler[int]):
         return np.array(costs)
 
 
-class BucketedTrainer(Trainer):
-    """transformers' Trainer, drawing its batches from a LengthBucketSampler."""
+def _moving_average(decay: float, average: torch.Tensor, weight: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Return the average after one more step; the first steps leave less of it, so that it doesn't lag behind them."""
+    return average.lerp(weight, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
 
-    def __init__(self, *args: Any, sampler: LengthBucketSampler, **kwargs: Any) -> None:
+
+class AveragingTrainer(Trainer):
+    """transformers' Trainer with length-bucketed batches, which validates and keeps a moving average of the weights.
+
+    The average over the last steps generalizes better than any one step's weights do (Izmailov et al. 2018,
+    arXiv:1803.05407). `decay` is the share of it that a step leaves; 0 is no average.
+    """
+
+    def __init__(self, *args: Any, sampler: LengthBucketSampler, decay: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sampler = sampler
+        self.average = AveragedModel(self.model, avg_fn=partial(_moving_average, decay))
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return self.sampler
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+        optimizer = super().create_optimizer(*args, **kwargs)
+        optimizer.register_step_post_hook(lambda *_: self.average.update_parameters(self.model))
+        return optimizer
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        self._swap()
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        """Exchange the model's weights with their average."""
+        for weight, average in zip(self.model.parameters(), self.average.module.parameters(), strict=True):
+            weight.data, average.data = average.data, weight.data
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        save_model(self.average.module, Path(output_dir, AVERAGE))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            load_model(self.average.module, Path(checkpoint, AVERAGE))
+            self.average.n_averaged.fill_(self.state.global_step)
+
+    def _load_best_model(self) -> None:
+        load_model(self.model, Path(self.state.best_model_checkpoint, AVERAGE))
 
 
 def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -116,7 +160,7 @@ def fine_tune(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
     costs = sampler.padded_tokens(params.train.epochs)
-    trainer = BucketedTrainer(
+    trainer = AveragingTrainer(
         model,
         _arguments(params.train, params.seed, len(costs), checkpoints, model.device),
         data_collator=padding,
@@ -129,6 +173,7 @@ def fine_tune(
             LiveCurves(curves),
         ],
         sampler=sampler,
+        decay=params.train.averaging,
     )
     checkpoint = newest_complete(checkpoints)
     if checkpoint:
