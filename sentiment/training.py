@@ -184,7 +184,7 @@ def fine_tune(
         raise UserError("the GPU's memory is too small: lower train.batch_size or tokenize.max_length") from None
 
     validations = [entry for entry in trainer.state.log_history if "eval_log_loss" in entry]
-    best = min(validations, key=lambda entry: entry["eval_log_loss"])
+    best = max(validations, key=lambda entry: entry["eval_accuracy"])
     return {
         "steps": trainer.state.global_step,
         "best_step": best["step"],
@@ -221,8 +221,9 @@ def _arguments(params: Train, seed: int, steps: int, folder: Path, device: torch
         save_steps=steps,
         save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="log_loss",
-        greater_is_better=False,
+        # Not the log loss, which is lowest early, before the model is sure of itself, while accuracy still rises.
+        metric_for_best_model="accuracy",
+        greater_is_better=True,
         report_to="none",
         remove_unused_columns=False,
     )

@@ -1,4 +1,4 @@
-"""Fine-tune the pretrained model on the training reviews; the checkpoint with the best validation log loss is kept.
+"""Fine-tune the pretrained model on the training reviews; the checkpoint with the best validation accuracy is kept.
 
 Reads   data/tokenized/{train,validation}.parquet, models/pretrained/
 Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, provenance.json, README.md
