@@ -1,4 +1,5 @@
-"""Fine-tune the pretrained model on the training reviews; the checkpoint with the best validation accuracy is kept.
+"""Fine-tune the pretrained model on the training reviews; the newest checkpoint whose validation accuracy is the best or
+within one standard error of it is kept.
 
 Reads   data/tokenized/{train,validation}.parquet, models/pretrained/
 Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, provenance.json, README.md
