@@ -24,7 +24,7 @@ from sentiment.scoring import Scorer
 
 MODEL = Path("models/sentiment")
 RESULTS = Path("benchmarks/real_reviews.json")
-SIZE = 5000
+SIZE = 2000
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 

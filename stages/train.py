@@ -1,5 +1,6 @@
-"""Fine-tune the pretrained model on the training reviews; the newest checkpoint whose validation accuracy is the best or
-within one standard error of it is kept.
+"""Fine-tune the pretrained model on the training reviews, and keep the checkpoint that validates best.
+
+Differences within one standard error do not count: among such checkpoints the newest is kept.
 
 Reads   data/tokenized/{train,validation}.parquet, models/pretrained/
 Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, provenance.json, README.md
