@@ -71,7 +71,10 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    write_json(folder / "origin.json", {"model": "tiny", "licence": "CC0-1.0", "origin": "made up at random"})
+    write_json(
+        folder / "origin.json",
+        {"model": "tiny", "licence": "CC0-1.0", "origin": "made up at random", "revision": "none"},
+    )
     return folder
 
 

@@ -20,7 +20,7 @@ def catalog() -> Catalog:
 def content() -> dict[str, Any]:
     """A catalog of one model and one dataset, both legal."""
     common = {"description": "d", "licence": "CC0-1.0", "source": {"folder": "data"}, "files": {"a": "0" * 64}}
-    model = {"origin": "o", "family": "bert", "parameters": 1, "tokenization": "t", "max_length": 8}
+    model = {"origin": "o", "revision": "r", "family": "bert", "parameters": 1, "tokenization": "t", "max_length": 8}
     dataset = {"text": "text", "label": "label", "labels": {0: 0, 1: 1}, "splits": {"train": {"file": "a", "rows": 3}}}
     return {"models": {"tiny": common | model}, "datasets": {"toy": common | dataset}}
 

@@ -38,13 +38,16 @@ def test_a_command_that_ends_says_so_and_logs_its_time(capsys: pytest.CaptureFix
     assert {line["command"] for line in lines} == {"stage"}
 
 
+REMEDY = "; free space or correct the permissions, then run the same command again"
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
         (UserError("a.parquet, row 3: text is null"), "a.parquet, row 3: text is null"),
-        (FileNotFoundError(2, "No such file or directory", "gone.txt"), "gone.txt: No such file or directory"),
-        (OSError(28, "No space left on device"), "the operating system: No space left on device"),
-        (OSError("only words"), "the operating system: only words"),
+        (FileNotFoundError(2, "No such file or directory", "gone.txt"), f"gone.txt: No such file or directory{REMEDY}"),
+        (OSError(28, "No space left on device"), f"the operating system: No space left on device{REMEDY}"),
+        (OSError("only words"), f"the operating system: only words{REMEDY}"),
     ],
 )
 def test_a_mistake_that_its_user_can_mend_is_one_line(error: Exception, sentence: str) -> None:

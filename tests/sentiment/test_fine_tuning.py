@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -96,16 +97,21 @@ def test_a_few_steps_fit_separable_reviews(bench: Bench, tiny: Callable[..., Par
     assert metrics["parameters"] == metrics["parameters_trained"] > 1000
 
 
-def test_the_weights_that_validated_best_are_left(bench: Bench, tiny: Callable[..., Params]) -> None:
+def test_the_newest_weights_within_a_standard_error_of_the_best_are_left(
+    bench: Bench, tiny: Callable[..., Params]
+) -> None:
     # Validation reviews with the labels turned round: the better it learns, the worse they are predicted.
     turned = bench.reviews.set_column(1, "label", pa.array(1 - bench.reviews["label"].to_numpy()))
     model, metrics = bench.train(tiny(), "run", turned)
-    assert (metrics["best_step"], metrics["steps"], metrics["validations"]) == (4, 16, 4)
+    accuracy = bench.curve("run", "validation/accuracy")
+    best = np.maximum.accumulate(accuracy)
+    eligible = np.flatnonzero(accuracy >= best - np.sqrt(best * (1 - best) / turned.num_rows))
+    assert eligible[-1] < 3, "the last checkpoint must be a bad one here"
+    assert (metrics["best_step"], metrics["steps"], metrics["validations"]) == (4 * (eligible[-1] + 1), 16, 4)
     ids = turned["input_ids"].to_pylist()
     scores = scores_of(predict(model, ids, bench.padding, batch_size=64, precision="fp32"))
     expected = evaluate(turned["label"].to_numpy(), scores)
     assert metrics["validation"] == pytest.approx({name: expected[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
-    assert min(bench.curve("run", "validation/log_loss")) == pytest.approx(expected["log_loss"], abs=1e-5)
 
 
 def test_a_frozen_encoder_stays_as_it_was(bench: Bench, tiny: Callable[..., Params]) -> None:

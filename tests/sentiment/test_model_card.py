@@ -7,7 +7,7 @@ import pytest
 from sentiment.model_card import PACKAGES, environment, model_card
 from sentiment.params import Params, Train
 
-ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny at 0123abc"}
+ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny", "revision": "0123abc"}
 METRICS = {"steps": 90, "best_step": 60, "validations": 3, "validation": {"accuracy": 0.91234, "log_loss": 0.25}}
 
 
@@ -22,7 +22,7 @@ def card(params_with: Callable[..., Params]) -> Callable[..., str]:
 def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
     text = " ".join(card(dataset="films", tokenize={"max_length": 99}).split())
     for part in (
-        "base_model: tiny license: apache-2.0 ---",
+        "base_model: org/tiny license: apache-2.0 ---",
         "# Sentiment of reviews: tiny, fine-tuned on films",
         "The encoder is org/tiny at 0123abc.",
         "12,345 reviews of `films` to learn from and 600 to choose the checkpoint",
@@ -50,7 +50,7 @@ def test_the_card_depends_on_its_arguments_alone(card: Callable[..., str]) -> No
 
 def test_the_environment_names_all_that_bits_depend_on() -> None:
     found = environment(2, "cpu", bf16=True)
-    assert set(found) == {"python", "packages", "threads", "cpu_capability", "device", "precision"}
+    assert set(found) == {"python", "packages", "threads", "cpu_capability", "cuda", "device", "precision"}
     assert set(found["packages"]) == set(PACKAGES)
     assert (found["threads"], found["device"], found["precision"]) == (2, "cpu", "bf16")
     assert environment(2, "cpu", bf16=False)["precision"] == "fp32"

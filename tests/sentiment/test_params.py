@@ -32,6 +32,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "tokenize.head_share": [0, 1, -0.5, "half"],
     "train.epochs": [0, 1001, 2.5, None],
     "train.lr": [0, 0.11, "3e-5", True, float("nan"), float("inf")],
+    "train.averaging": [-0.1, 1, None],
     "train.batch_size": [0, 32.0, None],
     "train.warmup_share": [-0.1, 0.6, None],
     "train.weight_decay": [-0.1, 1.1],
@@ -132,11 +133,22 @@ def test_a_learning_rate_is_a_number_however_it_is_written(tmp_path: Path, writt
 
 
 def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
-    path = written(tmp_path, ("pooling: mean", "pooling: first"))
+    path = written(tmp_path, ("pooling: mean", "pooling: first"), ("head: random", "head: probe"))
     sentence = "train needs head: random where pooling is first (the probe is fitted on averages)"
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
-    assert load_params(written(tmp_path, ("pooling: mean", "pooling: first"), ("head: probe", "head: random")))
+    assert load_params(written(tmp_path, ("pooling: mean", "pooling: first")))
+
+
+def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:
+    path = written(tmp_path, ("dataset: films\n", "dataset: books\n"))
+    with pytest.raises(UserError, match="it needs cross_datasets without books, which is the dataset that is trained"):
+        load_params(path)
+    path = written(tmp_path, ("- travel\n", "- books\n"))
+    with pytest.raises(
+        UserError, match="it needs each of cross_datasets once, not books, restaurants, products, books"
+    ):
+        load_params(path)
 
 
 @pytest.mark.parametrize(
