@@ -39,7 +39,7 @@ def trial(clone: Path, overrides: dict[str, Any]) -> dict[str, float]:
         section[name] = value
     yaml.dump(params, clone / "params.yaml")
     environment = os.environ | {"SENTIMENT_CHECKPOINT_DIR": str(Path("checkpoints").absolute())}
-    subprocess.run(["dvc", "repro", "--quiet", "train"], cwd=clone, env=environment, check=True)  # noqa: S607
+    subprocess.run(["dvc", "repro", "--quiet", "train"], cwd=clone, env=environment, check=True)
     return json.loads((clone / "metrics/train.json").read_text())["validation"]
 
 
@@ -51,8 +51,8 @@ def main() -> None:
     known = {json.dumps(result["change"], sort_keys=True): result for result in results["trials"]}
     with tempfile.TemporaryDirectory() as temporary:
         clone = Path(temporary) / "clone"
-        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)  # noqa: S603, S607
-        subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=clone, check=True)  # noqa: S603, S607
+        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
+        subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=clone, check=True)
         runs = [(seed, change) for seed in plan["seeds"] for change in plan["trials"]]
         for seed, change in tqdm(runs, desc="trials"):
             result = known.setdefault(json.dumps(change, sort_keys=True), {"change": change, "seeds": {}})
