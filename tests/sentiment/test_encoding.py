@@ -78,7 +78,7 @@ def test_reviews_are_encoded_no_sooner_than_they_are_asked_for(tokenizer: "PreTr
             yield "good"
         raise AssertionError
 
-    encodings = Encoder(tokenizer, tokenize())(texts())  # type: ignore[arg-type]
+    encodings = Encoder(tokenizer, tokenize())(texts())
     assert isinstance(next(encodings), Encoded)
 
 

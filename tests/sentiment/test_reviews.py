@@ -60,10 +60,12 @@ def test_a_damaged_byte_is_refused_or_harmless(
     content = bytearray(path.read_bytes())
     content[place % len(content)] = byte
     path.write_bytes(content)
+    refusal = None
     try:
         prepare(check(read_parquet(path, ["text", "label"]), str(path)), cleaning)
     except UserError as error:
-        assert str(path) in str(error)  # noqa: PT017 (either outcome is right)
+        refusal = str(error)
+    assert refusal is None or str(path) in refusal
 
 
 @pytest.mark.parametrize("content", [b"text,label\ngood,1\n", b"PAR1", b"PAR1" * 10, bytes(1000)])
