@@ -1,9 +1,11 @@
 """What happens during a training beside the steps: validations, the time limit, progress and live curves."""
 
 import math
+import signal
 import time
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Self
 
 import numpy as np
 from dvclive import Live
@@ -78,6 +80,41 @@ class TimeLimit(TrainerCallback):
                 f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
                 "subsample.train_size, tokenize.max_length or train.epochs, or raise the limit"
             )
+
+
+class SaveWhenInterrupted(TrainerCallback):
+    """While entered, answer Ctrl-C and SIGTERM by going on to the next entry of the log, saving there, and stopping.
+
+    A checkpoint does not hold the loss since the last entry, so only one that is taken there is continued to the same
+    curves. A second signal stops at once.
+    """
+
+    def __enter__(self) -> Self:
+        self.received: int | None = None
+        self.handlers = {sign: signal.signal(sign, self._receive) for sign in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for sign, handler in self.handlers.items():
+            signal.signal(sign, handler)
+
+    def _receive(self, sign: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            self._stop(sign)
+        self.received = sign
+        tqdm.write("interrupted: saving a checkpoint first; another Ctrl-C stops at once")
+
+    def _stop(self, sign: int) -> None:
+        self.__exit__()
+        signal.raise_signal(sign)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.received is not None and control.should_log:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.received is not None:
+            self._stop(self.received)
 
 
 class Progress(ProgressCallback):

@@ -22,7 +22,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from sentiment.callbacks import LiveCurves, Progress, TimeLimit, Validations
+from sentiment.callbacks import LiveCurves, Progress, SaveWhenInterrupted, TimeLimit, Validations
 from sentiment.checkpoints import newest_complete
 from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
@@ -176,6 +176,7 @@ def fine_tune(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
     costs = sampler.padded_tokens(params.train.epochs)
+    interruption = SaveWhenInterrupted()
     trainer = AveragingTrainer(
         model,
         _arguments(params.train, params.seed, len(costs), checkpoints, model.device),
@@ -187,6 +188,7 @@ def fine_tune(
             Validations(len(costs) // params.train.epochs, params.train.validations_per_epoch),
             TimeLimit(params.train.max_minutes, costs),
             LiveCurves(curves),
+            interruption,
         ],
         sampler=sampler,
         decay=params.train.averaging,
@@ -195,7 +197,8 @@ def fine_tune(
     if checkpoint:
         print(f"continuing from {checkpoint}")
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with interruption:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError:
         raise UserError("the GPU's memory is too small: lower train.batch_size or tokenize.max_length") from None
 
