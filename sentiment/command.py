@@ -27,7 +27,7 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     received: list[int] = []
 
-    def interrupt(sign: int, frame: FrameType | None) -> None:
+    def interrupt(sign: int, _frame: FrameType | None) -> None:
         received.append(sign)
         raise KeyboardInterrupt
 
