@@ -84,9 +84,15 @@ DEVICES = {
     "2 cores, bf16": Device(420e9, 0.7, "bf16", "measured: one large torch.matmul on two Zen 4 cores with AVX512-BF16"),
     "2 cores, fp32": Device(184e9, 0.7, "fp32", "measured: the same in fp32"),
     # GPUs: see PUBLISHED_TIMINGS.
-    "T4": Device(8.1e12, 0.5, "fp32", "NVIDIA T4 data sheet, single precision: it does not multiply bf16"),
-    "P100": Device(9.3e12, 0.5, "fp32", "NVIDIA Tesla P100 PCIe data sheet, single precision"),
-    "L4": Device(121e12, 0.2, "bf16", "NVIDIA L4 data sheet, BFLOAT16 tensor core, 242 TFLOP/s with sparsity, halved"),
+    "T4": Device(
+        8.1e12, 0.5, "fp32", "NVIDIA: 8.1 in single precision (sysrqmts.com/en/gpus/nvidia/tesla/t4); no bf16"
+    ),
+    "P100": Device(
+        9.3e12, 0.5, "fp32", "NVIDIA: 9.3 in single precision (microway.com, Tesla P100 PCI-E 16GB up close)"
+    ),
+    "L4": Device(
+        121e12, 0.2, "bf16", "NVIDIA: 242 with sparsity, halved without (hmc-tech.com/gpu/nvidia-l4-vs-nvidia-l40: 125)"
+    ),
 }
 
 # Two epochs of SQuAD 1.1 (87,599 questions, 384 tokens) with BERT-base on a V100 (15.7 TFLOP/s in fp32, 125 in fp16):

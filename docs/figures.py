@@ -1,7 +1,8 @@
 """Fill the marked blocks of the documents with figures from the files that commands of this repository write.
 
 Reads   metrics/, benchmarks/*.json, docs/compute.json, dvc.yaml
-Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md and docs/*.md
+Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md and docs/*.md,
+        and single numbers between <!-- FILE.json:KEY:KEY --> and <!-- -->
 
     python -m docs.figures
 """
@@ -22,6 +23,7 @@ MANY = 400_000
 """Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
 
 BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
+VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-- -->)")
 
 
 def read(file: str) -> Any:
@@ -121,6 +123,14 @@ def fifteen_minutes() -> str:
     return table(["device", *names], *rows)
 
 
+def value(file: str, keys: str) -> str:
+    """Return one number of a JSON file, its keys divided by colons: shares with three digits, others whole."""
+    number = read(file)
+    for key in keys.split(":"):
+        number = number[key]
+    return f"{number:.3f}" if isinstance(number, float) and number <= 1 else f"{number:,.0f}"
+
+
 FIGURES: dict[str, Callable[[], str]] = {
     "results": results,
     "real-reviews": real_reviews,
@@ -134,8 +144,9 @@ FIGURES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """Return a document's text with every marked block filled anew."""
-    return BLOCK.sub(lambda block: f"{block[1]}{FIGURES[block['name']]()}\n{block[3]}", text)
+    """Return a document's text with every marked block and number filled anew."""
+    text = BLOCK.sub(lambda block: f"{block[1]}{FIGURES[block['name']]()}\n{block[3]}", text)
+    return VALUE.sub(lambda mark: f"{mark[1]}{value(mark['file'], mark['keys'])}{mark[4]}", text)
 
 
 def main() -> None:
