@@ -35,7 +35,7 @@ sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
 
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
-	@$(ACTIVATE) && python -m docs.figures
+	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in

@@ -1,7 +1,8 @@
 """Fill the marked blocks of the documents with figures from the files that commands of this repository write.
 
-Reads   metrics/, benchmarks/*.json, dvc.yaml
-Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md and docs/*.md
+Reads   metrics/, benchmarks/*.json, docs/compute.json, dvc.yaml
+Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md and docs/*.md,
+        and single numbers between <!-- FILE.json:KEY:KEY --> and <!-- -->
 
     python -m docs.figures
 """
@@ -18,7 +19,11 @@ from typing import Any
 from sentiment.files import replacing
 from sentiment.params import load_params
 
+MANY = 400_000
+"""Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
+
 BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
+VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-- -->)")
 
 
 def read(file: str) -> Any:
@@ -67,18 +72,81 @@ def dag() -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def predictions() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the models, cheapest first, and the devices, slowest first, of docs/compute.json."""
+    computed = read("docs/compute.json")
+    models = sorted(computed["models"].items(), key=lambda item: (item[1]["flops_per_token"], item[1]["parameters"]))
+    devices = sorted(computed["devices"].items(), key=lambda item: item[1]["peak"] * item[1]["utilization"])
+    return dict(models), dict(devices)
+
+
+def table(*rows: list[str]) -> str:
+    """Return a Markdown table whose first row is its header."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def costs() -> str:
+    """Return what fine-tuning each model is predicted to cost."""
+    models, devices = predictions()
+    rows = []
+    for name, model in models.items():
+        minutes = [model["minutes"][device] for device in devices]
+        memory = [f"{model['memory'][what] / 2**30:.1f}" for what in ("embeddings_frozen", "all")]
+        rows.append(
+            [name, f"{model['parameters'] / 1e6:.1f}", f"{model['multiplied'] / 1e6:.1f}"]
+            + [f"{model['flops_per_token'] / 1e6:.0f}"]
+            + ["< 1" if number < 1 else f"{number:.0f}" for number in minutes]
+            + [" / ".join(memory), f"{model['checkpoint'] / 1e9:.1f}"]
+        )
+    header = ["model", "parameters, M", "multiplied, M", "MFLOP per token"]
+    return table([*header, *devices, "memory, GiB", "checkpoint, GB"], *rows)
+
+
+def devices() -> str:
+    """Return the devices that the predictions are for, and what is assumed of them."""
+    rows = [
+        [name, device["precision"], f"{device['peak'] / 1e12:.3g}", f"{device['utilization']:.0%}", device["source"]]
+        for name, device in predictions()[1].items()
+    ]
+    return table(["device", "precision", "peak, TFLOP/s", "assumed to reach", "source of the peak"], *rows)
+
+
+def fifteen_minutes() -> str:
+    """Return how many reviews, times epochs, 15 minutes of training are predicted to see."""
+    models, devices = predictions()
+    names = ["all-MiniLM-L6-v2", "distilbert-base-uncased", "roberta-base", "ModernBERT-base"]
+    rows = []
+    for device in devices:
+        seen = [models[name]["reviews_in_15_minutes"][device] for name in names]
+        rows.append([device, *(f"{round(number, -2):,}" if number < MANY else f"> {MANY:,}" for number in seen)])
+    return table(["device", *names], *rows)
+
+
+def value(file: str, keys: str) -> str:
+    """Return one number of a JSON file, its keys divided by colons: shares with three digits, others whole."""
+    number = read(file)
+    for key in keys.split(":"):
+        number = number[key]
+    return f"{number:.3f}" if isinstance(number, float) and number <= 1 else f"{number:,.0f}"
+
+
 FIGURES: dict[str, Callable[[], str]] = {
     "results": results,
     "real-reviews": real_reviews,
     "sweep": partial(sweep, "benchmarks/sweep.json"),
     "sweep-without-averaging": partial(sweep, "benchmarks/sweep_without_averaging.json"),
     "dag": dag,
+    "costs": costs,
+    "devices": devices,
+    "fifteen-minutes": fifteen_minutes,
 }
 
 
 def filled(text: str) -> str:
-    """Return a document's text with every marked block filled anew."""
-    return BLOCK.sub(lambda block: f"{block[1]}{FIGURES[block['name']]()}\n{block[3]}", text)
+    """Return a document's text with every marked block and number filled anew."""
+    text = BLOCK.sub(lambda block: f"{block[1]}{FIGURES[block['name']]()}\n{block[3]}", text)
+    return VALUE.sub(lambda mark: f"{mark[1]}{value(mark['file'], mark['keys'])}{mark[4]}", text)
 
 
 def main() -> None:
