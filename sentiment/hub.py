@@ -113,13 +113,13 @@ class Repository:
             # What a crash of the machine left may be damaged, so the first mismatch is answered by starting over.
             for _ in range(2):
                 partial.touch()
-                bar.update(size := partial.stat().st_size)
-                while size < file.size:
-                    patiently(lambda: _continue(url, partial, file.size, bar))
-                    size = partial.stat().st_size
+                bar.update(partial.stat().st_size)
+                while not patiently(lambda: _continue(url, partial, file.size, bar)):
+                    pass
                 if file.matches(partial):
                     partial.replace(target)
                     return
+                size = partial.stat().st_size
                 partial.unlink()
                 bar.update(-size)
         what = "other bytes than the" if size == file.size else f"{size:,} bytes instead of the"
@@ -194,8 +194,10 @@ def _understand(name: str, kind: Kind, info: "ModelInfo | DatasetInfo") -> Repos
         if ".." in parts or "\\" in file.rfilename or parts[0] == "/":
             raise ValueError("unsafe path")
         # A large file's git object is a pointer, whose id says nothing about the bytes that come.
-        sums = (file.lfs.sha256, None) if file.lfs else (None, str(file.blob_id))
-        files[file.rfilename] = RemoteFile(int(file.size), *sums)
+        sha256, git = (file.lfs.sha256, None) if file.lfs else (None, file.blob_id)
+        if not (sha256 or git):
+            raise ValueError("no checksum")
+        files[file.rfilename] = RemoteFile(int(file.size), sha256, git)
     return Repository(name, kind, info.sha, licence, files)
 
 
@@ -215,13 +217,15 @@ def _require_space(download: int, copy: int) -> None:
             )
 
 
-def _continue(url: str, partial: Path, size: int, bar: "tqdm[Any]") -> None:
-    """Append what `partial` lacks of `size` bytes; return early where the line was cut after some progress."""
+def _continue(url: str, partial: Path, size: int, bar: "tqdm[Any]") -> bool:
+    """Append what `partial` lacks of `size` bytes; return False where the line was cut after some progress."""
     import httpx2
     from huggingface_hub import constants, get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     start = have = partial.stat().st_size
+    if have >= size:
+        return True
     # Compressed on the way, a file's length and its byte ranges would be those of the compressed one.
     headers = build_hf_headers() | {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
@@ -230,19 +234,24 @@ def _continue(url: str, partial: Path, size: int, bar: "tqdm[Any]") -> None:
             # Unbuffered, so that a kill loses nothing of what arrived.
             partial.open("ab", buffering=0) as file,
         ):
-            if response.status_code in {200, 416}:
-                # The server starts over, or has fewer bytes than are here.
+            if response.status_code == 416:
+                # The server's file ends here already.
+                return True
+            hf_raise_for_status(response)
+            if response.status_code == 200:
+                # It starts over, asked to go on or not.
                 file.truncate(0)
                 bar.update(-start)
                 start = have = 0
-            hf_raise_for_status(response)
             for piece in response.iter_bytes():
                 have += file.write(piece)
                 bar.update(len(piece))
                 if have > size:
-                    return
+                    break
         if have < size:
             raise httpx2.RemoteProtocolError(f"the file ended after {have:,} of {size:,} bytes")
     except httpx2.TransportError:
         if have - start < PROGRESS:
             raise
+        return False
+    return True

@@ -42,8 +42,7 @@ def _passes(error: BaseException) -> bool:
 
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
-        # 416: a part of a file that can't be continued, which its caller has dropped.
-        return (status in {408, 416, 429} or status >= 500) and _asked_wait(error) <= LONGEST_WAIT
+        return (status in {408, 429} or status >= 500) and _asked_wait(error) <= LONGEST_WAIT
     return isinstance(error, httpx2.TimeoutException | httpx2.NetworkError | httpx2.RemoteProtocolError)
 
 
