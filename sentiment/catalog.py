@@ -90,7 +90,7 @@ def _find(entries: dict[str, Known], name: str, kind: str) -> Known:
     hint = f"did you mean {near[0]}? " if near else ""
     raise UserError(
         f"{kind} {name!r} is not in catalog.yaml: {hint}it has {', '.join(sorted(entries))}; "
-        f"others are ORG/NAME of the hub and own/NAME of yours"
+        "others are ORG/NAME of the hub and own/NAME of yours"
     )
 
 

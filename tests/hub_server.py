@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
 
+import pytest
+from huggingface_hub import close_session, constants
+
 LARGE = {".bin", ".model", ".parquet", ".safetensors"}
 TOKEN = "hf_token_of_the_test"
 CHUNK = 2**16
@@ -90,7 +93,7 @@ class Repo:
 
 
 class Hub(ThreadingHTTPServer):
-    """The server: `repos` by kind and name, `faults` to come, `requests` that came, `sent` bytes of files."""
+    """The server: `repos` by kind and name, `faults` to come, `requests` that came."""
 
     daemon_threads = True
 
@@ -99,7 +102,6 @@ class Hub(ThreadingHTTPServer):
         self.repos = repos
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
-        self.sent = 0
         self.closing = threading.Event()
 
     @property
@@ -229,9 +231,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_bytes(self, content: bytes) -> None:
         for place in range(0, len(content), CHUNK):
-            piece = content[place : place + CHUNK]
-            self.wfile.write(piece)
-            self.server.sent += len(piece)
+            self.wfile.write(content[place : place + CHUNK])
 
     def reply(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response_only(status)
@@ -254,6 +254,23 @@ def running(hub: Hub) -> Iterator[Hub]:
         finally:
             hub.closing.set()
             hub.shutdown()
+
+
+@contextmanager
+def only_hub(url: str, cache: Path) -> Iterator[None]:
+    """Let this process know this hub, this cache, and no token, until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", url)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        patch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
+        patch.setattr(constants, "HF_HUB_OFFLINE", False)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.delenv("HF_TOKEN", raising=False)
+        # The client that is shared by all requests has read the proxies' settings.
+        close_session()
+        yield
+    close_session()
 
 
 def repositories(folder: Path) -> dict[tuple[str, str], Repo]:
