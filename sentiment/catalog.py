@@ -89,7 +89,10 @@ def _find(entries: dict[str, Known], name: str, kind: str) -> Known:
         return entries[name]
     near = get_close_matches(name, entries, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UserError(f"{kind} {name!r} is not in catalog.yaml: {hint}it has {', '.join(sorted(entries))}")
+    raise UserError(
+        f"{kind} {name!r} is not in catalog.yaml: {hint}it has {', '.join(sorted(entries))}; "
+        "others are ORG/NAME of the hub and own/NAME of yours"
+    )
 
 
 def load_catalog(path: Path | str = "catalog.yaml") -> Catalog:

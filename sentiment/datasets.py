@@ -1,27 +1,26 @@
-"""From a dataset's name to its reviews: a name of the catalog, the user's own file, or a repository of the hub."""
+"""From a dataset's name to its reviews: of catalog.yaml, of the hub, or of a file or folder in own/."""
 
 import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from sentiment.catalog import Catalog, DatasetEntry, SplitName
 from sentiment.errors import UserError
-from sentiment.files import sha256
+from sentiment.files import sha256, write_json
 from sentiment.hub import open_repository
 from sentiment.params import Download
-from sentiment.sources import HubSource, locate
+from sentiment.sources import HubSource, locate_all
 from sentiment.splits import SplitReader, write_split
 from sentiment.tables import SUFFIXES, suffix_of
 
 OWN = Path("own")
 """The folder of the user's own datasets, which DVC watches."""
 HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
-PATH = re.compile(r"[/.~]|own/|\w:\\|.*\.(csv|tsv|jsonl|parquet|gz)$", re.IGNORECASE)
+PATH = re.compile(r"[/.~]|own/|.*\.(csv|tsv|jsonl|parquet|gz)$", re.IGNORECASE)
 """How a name begins or ends that can only be meant as a path."""
 SPLIT_WORD = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")
 
@@ -34,40 +33,55 @@ class Dataset:
     entry: DatasetEntry
     in_catalog: bool
 
-    def __str__(self) -> str:
-        entry = self.entry
-        return f"dataset {self.name} from {entry.source}, licence {entry.licence}: {entry.description}"
+
+def download_dataset(name: str, options: Download, catalog: Catalog, folder: Path) -> None:
+    """Write train.parquet, test.parquet where there is a test split, and origin.json; see `save` and `find`."""
+    dataset = find(name, options, catalog)
+    origin = save(dataset, {split: folder / f"{split}.parquet" for split in dataset.entry.splits})
+    write_json(folder / "origin.json", origin)
 
 
-def find_dataset(name: str, options: Download, catalog: Catalog) -> Dataset:
-    """Return the dataset of a name of the catalog, a file or folder in own/, or ORG/NAME[@REVISION] of the hub.
+def download_evaluation_split(name: str, options: Download, catalog: Catalog, folder: Path) -> None:
+    """Write NAME.parquet, the test split or all there is, and NAME.origin.json; see `save` and `find`."""
+    dataset = find(name, options, catalog)
+    origin = save(dataset, {dataset.entry.evaluation_split: folder / f"{name}.parquet"})
+    write_json(folder / f"{name}.origin.json", origin)
+
+
+def find(name: str, options: Download, catalog: Catalog) -> Dataset:
+    """Return the dataset of a name of the catalog, ORG/NAME[@REVISION] of the hub, or a file or folder in own/.
 
     What the catalog doesn't know gets an entry made of `options`. Raises UserError that says what a name may be.
     """
     if name in catalog.datasets:
         return Dataset(name, catalog.datasets[name], in_catalog=True)
+    if own := _own_path(name):
+        return Dataset(name, _own_entry(own, options), in_catalog=False)
+    if known := HUB_NAME.fullmatch(name):
+        return Dataset(name, _hub_entry(known["name"], known["revision"], options), in_catalog=False)
+    return Dataset(name, catalog.dataset(name), in_catalog=True)
+
+
+def _own_path(name: str) -> Path | None:
+    """Return the path in own/ that is meant; None for a name of the catalog or the hub. Raises UserError."""
     path = Path(name).expanduser()
     elsewhere = path.is_absolute() or ".." in path.parts
     own = OWN / (path.name if elsewhere else path.relative_to(OWN) if path.is_relative_to(OWN) else path)
     if own.exists() and not elsewhere:
-        entry = _own_entry(own, options)
-    elif path.exists():
+        return own
+    if path.exists():
         copy = f"cp {'-r ' if path.is_dir() else ''}{shlex.quote(str(path))} {OWN}/"
-        raise UserError(f"dataset {name!r} must lie in {OWN}/, the folder that DVC watches for changes: {copy}")
-    elif PATH.match(name):
+        raise UserError(
+            f"dataset {name} lies outside of {OWN}/, where nobody would notice its changes: "
+            f"{copy}, then -S dataset={path.name}"
+        )
+    if PATH.match(name):
         near = get_close_matches(own.name, sorted(file.name for file in OWN.glob("*")), n=1)
         raise UserError(
             f"{own} is missing: {f'did you mean {near[0]}? ' if near else ''}put it there. Experiments with --temp or "
             f"--queue see only what git knows: git add {shlex.quote(str(own))}, or dvc add for a large file"
         )
-    elif match := HUB_NAME.fullmatch(name):
-        entry = _hub_entry(match["name"], match["revision"], options)
-    else:
-        try:
-            catalog.dataset(name)
-        except UserError as error:
-            raise UserError(f"{error}; also legal are a file in {OWN}/ and ORG/NAME of the hub") from None
-    return Dataset(name, entry, in_catalog=False)
+    return None
 
 
 def _entry(options: Download, **content: Any) -> DatasetEntry:
@@ -98,6 +112,8 @@ def _hub_entry(name: str, revision: str | None, options: Download) -> DatasetEnt
     parts = hub_splits(name, repository.files)
     files = {file: None for names in parts.values() for file in names}
     splits = {split: {"file": names} for split, names in parts.items()}
+    if revision != repository.commit:
+        print(f"it may change there; to keep this one: -S dataset={name}@{repository.commit}")
     source = {"hub": name, "revision": repository.commit}
     return _entry(options, source=source, licence=repository.licence, files=files, splits=splits)
 
@@ -137,43 +153,23 @@ def save(dataset: Dataset, targets: Mapping[SplitName, Path]) -> dict[str, Any]:
     """Fetch the splits of `targets`, verify and check them, and write each to its path in reviews.SCHEMA.
 
     Returns where they came from: dataset, licence, origin, revision, and the sha256 of each source file. Raises
-    UserError, and leaves none of the paths half-written, when anything isn't what the entry says it is.
+    UserError when anything isn't what the entry says it is.
     """
-    fetched = _fetch(dataset.entry, list(targets))
+    entry = dataset.entry
+    print(f"dataset {dataset.name} from {entry.source}, licence {entry.licence}: {entry.description}")
+    files = {file: entry.files[file] for split in targets for file in entry.splits[split].file}
+    paths = locate_all(entry.source, files, "dataset")
     for split, target in targets.items():
-        reader = SplitReader(dataset.entry, split, list(fetched[split].values()), in_catalog=dataset.in_catalog)
+        parts = [paths[file] for file in entry.splits[split].file]
+        reader = SplitReader(entry, split, parts, in_catalog=dataset.in_catalog)
         write_split(reader, target)
         dropped = f", {reader.dropped:,} rows dropped by their label" if reader.dropped else ""
         print(f"{split}: {sum(reader.kept.values()):,} reviews{dropped}")
-    source = dataset.entry.source
-    hub = source if isinstance(source, HubSource) else None
+    hub = entry.source if isinstance(entry.source, HubSource) else None
     return {
         "dataset": dataset.name,
-        "licence": dataset.entry.licence,
-        "origin": hub.hub if hub else str(source),
+        "licence": entry.licence,
+        "origin": hub.hub if hub else str(entry.source),
         "revision": hub.revision if hub else None,
-        "files": {file: sha256(path) for paths in fetched.values() for file, path in paths.items()},
+        "files": {file: entry.files[file] or sha256(path) for file, path in paths.items()},
     }
-
-
-def _fetch(entry: DatasetEntry, splits: list[SplitName]) -> dict[SplitName, dict[str, Path]]:
-    """Return the local path of each file of the splits; a name of a hub's file may be a pattern for several."""
-    wanted = {split: entry.splits[split].file for split in splits}
-    if not isinstance(entry.source, HubSource):
-        paths = {
-            file: locate(entry.source, file, str(entry.files[file]), "dataset")
-            for file in dict.fromkeys(file for files in wanted.values() for file in files)
-        }
-        return {split: {file: paths[file] for file in files} for split, files in wanted.items()}
-    repository = open_repository(entry.source.hub, "dataset", entry.source.revision)
-    matched: dict[SplitName, list[str]] = {split: [] for split in splits}
-    expected: dict[str, str | None] = {}
-    for split, patterns in wanted.items():
-        for pattern in patterns:
-            files = sorted(file for file in repository.files if file == pattern or fnmatch(file, pattern))
-            if not files:
-                raise UserError(f"{pattern} is no file of {entry.source}: correct the entry in catalog.yaml")
-            matched[split] += files
-            expected |= dict.fromkeys(files, entry.files[pattern])
-    paths = repository.fetch(list(expected), expected)
-    return {split: {file: paths[file] for file in files} for split, files in matched.items()}
