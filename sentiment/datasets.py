@@ -73,7 +73,7 @@ def _own_path(name: str) -> Path | None:
         copy = f"cp {'-r ' if path.is_dir() else ''}{shlex.quote(str(path))} {OWN}/"
         raise UserError(
             f"dataset {name} lies outside of {OWN}/, where nobody would notice its changes: "
-            f"{copy}, then -S dataset={path.name}"
+            f"{copy}, then -S dataset={shlex.quote(path.name)}"
         )
     if PATH.match(name):
         near = get_close_matches(own.name, sorted(file.name for file in OWN.glob("*")), n=1)

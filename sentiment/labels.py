@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sentiment.errors import UserError
 from sentiment.params import Labels, label_name
-from sentiment.tables import declared_names
+from sentiment.tables import declared_names, shown
 
 PLAIN: Labels = {"0": 0, "1": 1, "false": 0, "true": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
 """Labels that can't be misread."""
@@ -84,7 +84,7 @@ def _remedy(names: list[str], key: str) -> str:
     # The lower half negative, the upper half positive, what is in the middle neither: right for stars.
     half = len(names) / 2
     meanings = [0 if i + 1 <= half else 1 if i >= half else "drop" for i in range(len(names))]
-    example = ", ".join(f"{name}: {meaning}" for name, meaning in zip(names, meanings, strict=True))
+    example = ", ".join(f"{shown(name)}: {meaning}" for name, meaning in zip(names, meanings, strict=True))
     return (
         "which of these are positive must be said, 0 (negative), 1 (positive) or drop (the row is left out), "
         f"in {key}, for example {{{example}}}"
@@ -93,7 +93,7 @@ def _remedy(names: list[str], key: str) -> str:
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    return ", ".join(f"{name:.40}" or "''" for name in names[:LISTED]) + more
+    return ", ".join(map(shown, names[:LISTED])) + more
 
 
 def _order(name: str) -> tuple[bool, float, str]:

@@ -194,11 +194,17 @@ def _find(path: Path, columns: list[str], names: list[str], hint: str) -> list[i
         raise UserError(f"{path}: the names of its columns are not UTF-8; write it anew in UTF-8")
     missing = [name for name in columns if name not in names]
     if missing:
-        raise UserError(f"{path} has no column {', '.join(missing)}: its columns are {', '.join(names)}{hint}")
+        listed = ", ".join(map(shown, names))
+        raise UserError(f"{path} has no column {', '.join(missing)}: its columns are {listed}{hint}")
     twice = [name for name in columns if names.count(name) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice: give each a name of its own")
     return [names.index(name) for name in columns]
+
+
+def shown(name: str) -> str:
+    """Return a name or a label as an error shows it: on one line, and not all of what turns out to be a review."""
+    return name[:40] if name.isprintable() and name.strip() else repr(name[:40])
 
 
 def _is_unicode(text: str) -> bool:
