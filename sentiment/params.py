@@ -156,7 +156,7 @@ class Params(Strict):
             raise ValueError(f"each of cross_datasets once, not {', '.join(self.cross_datasets)}")
         for name in self.cross_datasets:
             # Each name is part of a stage's name, of its command and of its outputs' paths.
-            if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", name):
+            if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", name):
                 raise ValueError(
                     f"cross_datasets of letters, digits and . _ - /, not {name!r} "
                     "(rename the file; pin a revision by an entry of catalog.yaml)"
