@@ -1,4 +1,4 @@
-"""Where a catalog entry's files come from: an installed package, a folder, the hub. One `locate` for all of them."""
+"""Where a catalog entry's files come from: an installed package, a folder, the hub. One way to all of them."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -70,11 +70,6 @@ Source = Annotated[
     | Annotated[HubSource, Tag("hub")],
     Discriminator(_kind_of_source),
 ]
-
-
-def locate(source: Source, file: str, expected: str | None, kind: Kind) -> Path:
-    """Return the local path of one file; see `locate_all`."""
-    return locate_all(source, {file: expected}, kind)[file]
 
 
 def locate_all(source: Source, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:

@@ -172,8 +172,8 @@ def test_any_other_pickle_is_refused_by_name(hub: Hub, model: Path, catalog: Cat
 
     assert refusal("org/tiny", catalog) == (
         f"model org/tiny at {repo.commit[:8]} has its weights in pytorch_model.bin, a pickle, which could run any "
-        "code: choose a revision with model.safetensors (ORG/NAME@REVISION), or save the model with save_pretrained, which "
-        "writes it, into a folder of own/"
+        "code: choose a revision with model.safetensors (ORG/NAME@REVISION), or save the model with save_pretrained, "
+        "which writes it, into a folder of own/"
     )
     assert not [request for request in hub.requests if request.path.startswith("/storage/")]
 

@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 
 from sentiment.errors import UserError
-from sentiment.sources import FolderSource, HubSource, PackageSource, locate, locate_all
+from sentiment.network import Kind
+from sentiment.sources import FolderSource, HubSource, PackageSource, Source, locate_all
 from tests.hub_server import Hub, Repo, only_hub, running
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
 CONTENT = b"the bytes of the file\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def locate(source: Source, file: str, expected: str | None, kind: Kind) -> Path:
+    return locate_all(source, {file: expected}, kind)[file]
 
 
 def test_a_file_of_a_folder_is_found_where_it_lies(tmp_path: Path) -> None:
