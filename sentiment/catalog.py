@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from sentiment.errors import UserError
-from sentiment.params import Name, Strict, read_yaml, validate
+from sentiment.params import Labels, Name, Names, Strict, read_yaml, validate
 from sentiment.sources import HubSource, Source
 
 SplitName = Literal["train", "test"]
@@ -42,24 +42,25 @@ class ModelEntry(Entry):
 
 
 class Split(Strict):
-    """Which rows of which file make up a split: those whose columns equal `where`; `rows` is their number."""
+    """Which rows of which files make up a split: those whose columns equal `where`, `rows` of them if given."""
 
-    file: Name
-    rows: int = Field(gt=0)
+    file: Names
+    rows: Annotated[int, Field(gt=0)] | None = None
     where: dict[Name, str] = Field(default_factory=dict)
 
 
 class DatasetEntry(Entry):
-    text: Name
+    text: Names
     label: Name
-    labels: dict[int, Literal[0, 1]]
+    labels: Labels | None = None
     splits: dict[SplitName, Split]
 
     @model_validator(mode="after")
     def _splits_name_known_files(self) -> Self:
         for name, split in self.splits.items():
-            if split.file not in self.files:
-                raise ValueError(f"splits.{name}.file to be one of its files, not {split.file!r}")
+            for file in split.file:
+                if file not in self.files:
+                    raise ValueError(f"splits.{name}.file to be one of its files, not {file!r}")
         if "train" not in self.splits:
             raise ValueError("a train split")
         return self

@@ -60,6 +60,19 @@ def test_a_split_must_name_a_known_file(content: dict[str, Any]) -> None:
     assert refusal(content) == "catalog.yaml: datasets.toy needs splits.train.file to be one of its files, not 'b'"
 
 
+def test_a_split_may_be_of_several_files_and_a_text_of_several_columns(content: dict[str, Any]) -> None:
+    toy = content["datasets"]["toy"]
+    toy["files"]["b"] = "1" * 64
+    toy["splits"]["train"] = {"file": ["a", "b"]}
+    toy["text"] = ["title", "body"]
+    del toy["labels"]
+    entry = validate(Catalog, content, "catalog.yaml").dataset("toy")
+    assert (entry.splits["train"].file, entry.splits["train"].rows) == (["a", "b"], None)
+    assert (entry.text, entry.labels) == (["title", "body"], None)
+    toy["splits"]["train"]["file"] = ["a", "c"]
+    assert refusal(content) == "catalog.yaml: datasets.toy needs splits.train.file to be one of its files, not 'c'"
+
+
 def test_a_dataset_needs_a_train_split(content: dict[str, Any]) -> None:
     splits = content["datasets"]["toy"]["splits"]
     splits["test"] = splits.pop("train")
