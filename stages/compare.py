@@ -108,8 +108,9 @@ def main() -> None:
     results, refused = {}, []
     common = [dataset for dataset in a.datasets if dataset in b.datasets]
     for dataset in tqdm(common, desc="compare", unit="dataset", delay=1):
+        predictions = a.predictions(dataset), b.predictions(dataset)
         try:
-            pairs = paired(a.predictions(dataset), b.predictions(dataset), dataset)
+            pairs = paired(*predictions, dataset)
         except UserError as error:
             refused.append(str(error))
             continue
