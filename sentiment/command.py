@@ -43,7 +43,8 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
             sys.exit(128 + (received[0] if received else signal.SIGINT))
         _explain(error, name)
     seconds = round(time.monotonic() - started, 1)
-    print(f"{name}: done in {seconds} s")
+    # Not on stdout, where a command's result may be JSON for another one.
+    print(f"{name}: done in {seconds} s", file=sys.stderr)
     TIMINGS.parent.mkdir(exist_ok=True)
     with TIMINGS.open("a", encoding="utf-8") as log:
         log.write(json.dumps({"command": name, "seconds": seconds, "ended": time.strftime("%FT%T%z")}) + "\n")

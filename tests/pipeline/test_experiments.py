@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from sentiment.params import load_params
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
-FROM_TRAIN_ON = {"train", "evaluate", "cross_dataset_evaluate@books"}
+FROM_TRAIN_ON = {"train", "evaluate", "behaviour", "cross_dataset_evaluate@books"}
 
 
 def test_two_runs_in_two_folders_end_with_the_same_lock(project: Project, new_project: Callable[[], Project]) -> None:
@@ -44,11 +45,12 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert load_params(project.folder / "params.yaml").train.lr == 3e-5
 
     changed = json.loads(project.dvc("metrics", "diff", "--json"))
-    assert changed.keys() <= {"metrics/train.json", "metrics/evaluate.json", "metrics/cross/books.json"}
+    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "slices", "behaviour", "books"}
     assert "log_loss" in changed["metrics/evaluate.json"]
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
     assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")
     assert project.dvc("plots", "diff", "HEAD", "workspace", "--json")
+    assert "| train.lr " in project.run("python", "-m", "stages.compare", "HEAD", "slower", "--md").stdout
 
     project.run("git", "checkout", "--quiet", "params.yaml")
     output = project.dvc("repro")
