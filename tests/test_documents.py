@@ -7,6 +7,7 @@ import pytest
 
 from docs.figures import BLOCK, FIGURES, VALUE, filled
 from sentiment.catalog import load_catalog
+from sentiment.sources import locate_all
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,8 +57,8 @@ def test_links_within_the_repository_lead_to_files_and_headings(document: Path) 
 def test_the_example_of_wordpiece_is_what_the_defaults_tokenizer_writes(document: str) -> None:
     from tokenizers import Tokenizer
 
-    source = load_catalog(ROOT / "catalog.yaml").model("all-MiniLM-L6-v2").source
-    tokenizer = Tokenizer.from_file(str(source.locate("tokenizer.json", "model")))
+    model = load_catalog(ROOT / "catalog.yaml").model("all-MiniLM-L6-v2")
+    tokenizer = Tokenizer.from_file(str(locate_all(model.source, model.files, "model")["tokenizer.json"]))
     tokenizer.no_padding()
     pieces = tokenizer.encode("unwatchable", add_special_tokens=False).tokens
 
