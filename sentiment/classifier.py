@@ -26,6 +26,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, readable
+from sentiment.layers import check_layers, freeze
 from sentiment.params import Train
 from sentiment.reviews import LABELS
 
@@ -107,26 +108,32 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     else:
         config.update(head)
         model = _pretrained(AutoModelForSequenceClassification, pretrained, config, attention)
-    freeze(model, params.freeze)
+    _make_room(model, len(tokenizer))
+    check_layers(model, params)
+    freeze(model, params.freeze, params.freeze_layers)
     return model
 
 
 def _pretrained(kind: Any, folder: Path | str, config: PreTrainedConfig, attention: str | None) -> PreTrainedModel:
+    # Weights that are stored in half precision are learnt from in single precision all the same.
     with readable(folder, "weights"):
         return kind.from_pretrained(
-            folder, config=config, local_files_only=True, attn_implementation=attention, use_safetensors=True
+            folder,
+            config=config,
+            local_files_only=True,
+            attn_implementation=attention,
+            use_safetensors=True,
+            dtype=torch.float32,
         )
 
 
-def freeze(model: PreTrainedModel, what: str) -> None:
-    """Stop the gradient of the encoder's embeddings, or of the whole encoder, or of nothing ("none")."""
+def _make_room(model: PreTrainedModel, tokens: int) -> None:
+    """Add embeddings where the tokenizer has more tokens than the model; spare ones do no harm."""
     encoder = model.base_model
-    if what == "encoder":
-        encoder.requires_grad_(False)
-    elif what == "embeddings":
-        tables = [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-        for module in [encoder.embeddings] if hasattr(encoder, "embeddings") else tables:
-            module.requires_grad_(False)
+    if encoder.get_input_embeddings().num_embeddings < tokens:
+        encoder.resize_token_embeddings(tokens)
+        if isinstance(model, MeanPooledClassifier):
+            model.config.encoder.vocab_size = tokens
 
 
 def load(folder: Path | str) -> PreTrainedModel:
