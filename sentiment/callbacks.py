@@ -25,7 +25,7 @@ CURVES = {
 
 
 class Validations(TrainerCallback):
-    """Validate and save `per_epoch` times in each epoch, the last time at its end."""
+    """Validate and save `per_epoch` times in each epoch, the last time at its end, and at the end of the training."""
 
     def __init__(self, steps_per_epoch: int, per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
@@ -33,7 +33,7 @@ class Validations(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         step = (state.global_step - 1) % self.steps_per_epoch + 1
-        if step in self.within:
+        if step in self.within or state.global_step == state.max_steps:
             # A checkpoint does not hold the loss since the last entry of the log, so the log must not lag behind it.
             control.should_log = control.should_evaluate = control.should_save = True
 
@@ -78,7 +78,8 @@ class TimeLimit(TrainerCallback):
         if minutes > self.max_minutes:
             raise UserError(
                 f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
-                "subsample.train_size, tokenize.max_length or train.epochs, or raise the limit"
+                "subsample.train_size, tokenize.max_length or train.epochs, raise the limit, or let train.fit_budget "
+                "shorten the training"
             )
 
 

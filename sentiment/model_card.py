@@ -64,7 +64,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
     `origin` is what download wrote of the pretrained model, `sizes` the splits' numbers of reviews, `metrics` those of
     the training.
     """
-    values = params.train.model_dump(exclude={"max_minutes"}) | {"seed": params.seed, "threads": params.threads}
+    values = params.train.decisive | {"seed": params.seed, "threads": params.threads}
     table = "\n".join(f"| {name} | {'' if value is None else value} |" for name, value in values.items())
     return CARD.format(
         params=params,

@@ -107,6 +107,12 @@ class Train(Strict):
     precision: Precision
     validations_per_epoch: int = Field(ge=1)
     max_minutes: float = Field(gt=0)
+    fit_budget: bool
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What the result depends on: all but a time limit that doesn't shorten the training."""
+        return self.model_dump(exclude=set() if self.fit_budget else {"max_minutes"})
 
     @model_validator(mode="after")
     def _probe_needs_the_mean(self) -> Self:

@@ -19,9 +19,11 @@ from transformers import (
     PreTrainedModel,
     ProgressCallback,
     Trainer,
+    TrainerState,
     TrainingArguments,
 )
 
+from sentiment.budget import fitting_steps, measured_speed
 from sentiment.callbacks import LiveCurves, Progress, SaveWhenInterrupted, TimeLimit, Validations
 from sentiment.checkpoints import newest_complete
 from sentiment.classifier import uses_bf16
@@ -199,17 +201,28 @@ def fine_tune(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
     costs = sampler.padded_tokens(params.train.epochs)
+    steps_per_epoch = len(costs) // params.train.epochs
+    checkpoint = newest_complete(checkpoints)
+    if checkpoint:
+        print(f"continuing from {checkpoint}")
+        steps = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).max_steps
+    elif params.train.fit_budget:
+        speed = measured_speed(model, padding, Dataset(train), sampler.batches(0), params.train.precision)
+        validation_tokens = pc.sum(lengths).as_py() * params.train.epochs * params.train.validations_per_epoch
+        steps = fitting_steps(speed, costs, validation_tokens, params.train.max_minutes)
+    else:
+        steps = len(costs)
     interruption = SaveWhenInterrupted()
     trainer = AveragingTrainer(
         model,
-        _arguments(params.train, params.seed, len(costs), checkpoints, model.device),
+        _arguments(params.train, params.seed, steps, checkpoints, model.device),
         data_collator=padding,
         train_dataset=Dataset(train),
         eval_dataset=Dataset(validation),
         compute_metrics=compute_metrics,
         callbacks=[
-            Validations(len(costs) // params.train.epochs, params.train.validations_per_epoch),
-            TimeLimit(params.train.max_minutes, costs),
+            Validations(steps_per_epoch, params.train.validations_per_epoch),
+            TimeLimit(params.train.max_minutes, costs[:steps]),
             LiveCurves(curves),
             interruption,
         ],
@@ -217,9 +230,6 @@ def fine_tune(
         decay=params.train.averaging,
         layer_decay=params.train.layer_decay,
     )
-    checkpoint = newest_complete(checkpoints)
-    if checkpoint:
-        print(f"continuing from {checkpoint}")
     try:
         with interruption:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -230,6 +240,7 @@ def fine_tune(
     best = validations[trainer.state.best_global_step]
     return {
         "steps": trainer.state.global_step,
+        "steps_asked": len(costs),
         "best_step": best["step"],
         "validations": len(validations),
         "validation": {name: best[f"eval_{name}"] for name in ("accuracy", "log_loss")},
@@ -239,11 +250,11 @@ def fine_tune(
 
 
 def _arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
-    """Translate the parameters into the Trainer's arguments; `steps` is the whole number of steps of the training."""
+    """Translate the parameters into the Trainer's arguments; `steps` are taken, whatever the epochs come to."""
     on_cpu = device.type == "cpu"
     return TrainingArguments(
         output_dir=str(folder),
-        num_train_epochs=params.epochs,
+        max_steps=steps,
         learning_rate=params.lr,
         per_device_train_batch_size=params.batch_size,
         per_device_eval_batch_size=64,

@@ -54,7 +54,7 @@ def main() -> None:
     provenance = {
         "environment": environment(params.threads, device().type, bf16=bf16),
         "inputs": {path.as_posix(): sha256(path) for path in inputs},
-        "parameters": {"seed": params.seed, "train": params.train.model_dump(exclude={"max_minutes"})},
+        "parameters": {"seed": params.seed, "train": params.train.decisive},
     }
     checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").glob("*.py"))])
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, set_seed
 
-from sentiment import callbacks
+from sentiment import budget, callbacks, training
 from sentiment.callbacks import TimeLimit
 from sentiment.classifier import build, predict
 from sentiment.encoding import Padding
@@ -205,6 +205,34 @@ def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
     monkeypatch.undo()
     assert bench.checkpoints("run").joinpath("checkpoint-4").is_dir()
     assert bench.train(tiny(), "run")[1]["steps"] == 16
+
+
+def test_a_training_that_fits_its_budget_is_what_it_is_without_one(bench: Bench, tiny: Callable[..., Params]) -> None:
+    model, metrics = bench.train(tiny(), "without")
+    fitted, same = bench.train(tiny(fit_budget=True), "with")
+    assert same == metrics
+    assert bench.curves("with") == bench.curves("without")
+    assert all(torch.equal(weight, fitted.state_dict()[name]) for name, weight in model.state_dict().items())
+
+
+def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_continued_at_that_length(
+    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = tiny(fit_budget=True, max_minutes=1)
+    sampler = LengthBucketSampler([len(ids) for ids in bench.reviews["input_ids"].to_pylist()], 8, params.seed)
+    fits_eleven = sampler.padded_tokens(2)[:11].sum() / 54 + 1
+    monkeypatch.setattr(training, "measured_speed", lambda *_: fits_eleven)
+    monkeypatch.setattr(budget, "FORWARD", 0)
+    model, metrics = bench.train(params, "whole")
+    assert (metrics["steps"], metrics["steps_asked"], metrics["validations"]) == (11, 16, 3)
+    rates = bench.curve("whole", "train/learning_rate")
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < rates[0] / 5
+
+    bench.interrupt(params, "broken", 6)
+    monkeypatch.setattr(training, "measured_speed", lambda *_: pytest.fail("the length is decided already"))
+    again, _ = bench.train(params, "broken")
+    assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in model.state_dict().items())
 
 
 def test_nothing_but_checkpoints_and_curves_is_written(
