@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from sentiment.errors import UserError
 from sentiment.params import Name, Strict, read_yaml, validate
-from sentiment.sources import Source
+from sentiment.sources import HubSource, Source
 
 SplitName = Literal["train", "test"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -20,7 +20,13 @@ class Entry(Strict):
     description: str
     source: Source
     licence: str
-    files: dict[Name, Sha256] = Field(min_length=1)
+    files: dict[Name, Sha256 | None] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _only_the_hub_states_checksums(self) -> Self:
+        if None in self.files.values() and not isinstance(self.source, HubSource):
+            raise ValueError("a sha256 for each of its files (only the hub states checksums of its own)")
+        return self
 
 
 Known = TypeVar("Known", bound=Entry)
@@ -82,7 +88,10 @@ def _find(entries: dict[str, Known], name: str, kind: str) -> Known:
         return entries[name]
     near = get_close_matches(name, entries, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UserError(f"{kind} {name!r} is not in catalog.yaml: {hint}it has {', '.join(sorted(entries))}")
+    raise UserError(
+        f"{kind} {name!r} is not in catalog.yaml: {hint}it has {', '.join(sorted(entries))}; "
+        "others are ORG/NAME of the hub and own/NAME of yours"
+    )
 
 
 def load_catalog(path: Path | str = "catalog.yaml") -> Catalog:

@@ -43,7 +43,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_legal_ones(catalog:
     with pytest.raises(UserError) as caught:
         catalog.dataset("resturants")
     assert str(caught.value) == (
-        f"dataset 'resturants' is not in catalog.yaml: did you mean restaurants? it has {legal}"
+        f"dataset 'resturants' is not in catalog.yaml: did you mean restaurants? it has {legal}; "
+        "others are ORG/NAME of the hub and own/NAME of yours"
     )
     with pytest.raises(UserError, match="^" + re.escape("model 'zzz' is not in catalog.yaml: it has all-MiniLM-L6-v2")):
         catalog.model("zzz")
@@ -63,6 +64,16 @@ def test_a_dataset_needs_a_train_split(content: dict[str, Any]) -> None:
     splits = content["datasets"]["toy"]["splits"]
     splits["test"] = splits.pop("train")
     assert refusal(content) == "catalog.yaml: datasets.toy needs a train split"
+
+
+def test_only_the_hub_may_leave_a_checksum_out(content: dict[str, Any]) -> None:
+    model = content["models"]["tiny"]
+    model["files"] = {"a": None}
+    assert refusal(content) == (
+        "catalog.yaml: models.tiny needs a sha256 for each of its files (only the hub states checksums of its own)"
+    )
+    model["source"] = {"hub": "a/b", "revision": "0" * 40}
+    assert validate(Catalog, content, "catalog.yaml").model("tiny").files == {"a": None}
 
 
 @pytest.mark.parametrize(
