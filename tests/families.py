@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sentiment.catalog import load_catalog
 from tests.conftest import BAD, GOOD, NEUTRAL, ROOT
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Family:
         torch.manual_seed(0)
         getattr(transformers, self.weights)(config).save_pretrained(folder)
         if real:
-            for path in self.real_folder().iterdir():
-                if path.name != "config.json":
-                    shutil.copyfile(path, folder / path.name)
+            entry = load_catalog(ROOT / "catalog.yaml").model(self.model.partition("/")[2])
+            for name in set(entry.files) - {"config.json", "model.safetensors", "pytorch_model.bin"}:
+                shutil.copyfile(real_folder(self.model) / name, folder / name)
         else:
             TINY[self.tokenizer](folder, self.tokenizer)
 
@@ -57,21 +58,25 @@ class Family:
 
         content = {"model_type": self.model_type}
         if real:
-            content = json.loads((self.real_folder() / "config.json").read_text(encoding="utf-8"))
+            content = json.loads((real_folder(self.model) / "config.json").read_text(encoding="utf-8"))
         return AutoConfig.for_model(**content | {"initializer_range": 0.05} | self.sizes)
 
-    def real_folder(self) -> Path:
-        """Return the folder of the real files; skip where it is not at hand, but not in CI."""
-        if not self.is_at_hand():
-            assert os.environ.get("CI") != "true", f"{REAL_TOKENIZERS} lacks the files of {self.model}"
-            pytest.skip(f"{REAL_TOKENIZERS} lacks the files of {self.model}")
-        return self._folder()
-
     def is_at_hand(self) -> bool:
-        return self._folder().is_dir()
+        """Say whether the real files are."""
+        return _folder(self.model).is_dir()
 
-    def _folder(self) -> Path:
-        return REAL_TOKENIZERS / self.model.replace("/", "__")
+
+def real_folder(model: str) -> Path:
+    """Return the folder with a model's real configuration and tokenizer; skip where there is none, but not in CI."""
+    folder = _folder(model)
+    if not folder.is_dir():
+        assert os.environ.get("CI") != "true", f"{folder} is missing"
+        pytest.skip(f"{folder} is not on this machine")
+    return folder
+
+
+def _folder(model: str) -> Path:
+    return REAL_TOKENIZERS / model.replace("/", "__")
 
 
 def _word_pieces(folder: Path, name: str) -> None:
@@ -192,9 +197,7 @@ FAMILIES = [
         "XLNetTokenizer",
         {"d_model": 32, "n_layer": 2, "n_head": 2, "d_head": 16, "d_inner": 32},
     ),
-    Family(
-        "albert/albert-base-v2", "albert", "AlbertForMaskedLM", "AlbertTokenizer", SIZES | LIMIT | SMALL_EMBEDDINGS
-    ),
+    Family("albert/albert-base-v2", "albert", "AlbertForMaskedLM", "AlbertTokenizer", SIZES | LIMIT | SMALL_EMBEDDINGS),
     Family(
         "microsoft/deberta-v3-small",
         "deberta-v2",

@@ -168,9 +168,7 @@ def test_weights_that_are_stored_in_half_precision_are_learnt_from_in_single(
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_old_names_of_norms_are_understood(
-    build_with: Build, pretrained: Path, tmp_path: Path, pooling: str
-) -> None:
+def test_old_names_of_norms_are_understood(build_with: Build, pretrained: Path, tmp_path: Path, pooling: str) -> None:
     folder = tmp_path / "old"
     shutil.copytree(pretrained, folder)
     old = {

@@ -182,7 +182,15 @@ NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers"}
 
 @pytest.mark.parametrize(
     "case",
-    [(SHORT, 3, None), (SHORT, 6, 4), (SHORT, 11, 8), (SHORT, 16, 12), (SHORT, None, 16), (LONG, 20, 13), (LAYERS, 6, 4)],
+    [
+        (SHORT, 3, None),
+        (SHORT, 6, 4),
+        (SHORT, 11, 8),
+        (SHORT, 16, 12),
+        (SHORT, None, 16),
+        (LONG, 20, 13),
+        (LAYERS, 6, 4),
+    ],
     ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
 )
 def test_a_continued_training_gives_the_bytes_of_an_uninterrupted_one(
