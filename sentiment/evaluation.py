@@ -12,12 +12,18 @@ from sentiment.reviews import write_parquet
 
 
 def write_evaluation(
-    reviews: pa.Table, scores: NDArray[np.floating], *, metrics: Path, predictions: Path, plots: Path
+    reviews: pa.Table,
+    scores: NDArray[np.floating],
+    counts: dict[str, int] | None = None,
+    *,
+    metrics: Path,
+    predictions: Path,
+    plots: Path,
 ) -> None:
     """Score the reviews (id, label) and write what people, `dvc metrics` and `dvc plots` read.
 
     `predictions` gets id, label and score, the probability of positive; `plots` gets confusion.json, roc.json and
-    reliability.json.
+    reliability.json. `counts`, of what was left out, stand beside the figures.
     """
     labels = reviews["label"].to_numpy()
     # Six digits are kept, as in every output, and the metrics are those of the scores as written. A score of 0 or 1
@@ -30,7 +36,7 @@ def write_evaluation(
     write_parquet(predictions, reviews.select(["id", "label"]).append_column("score", pa.array(scores)))
     for name, points in drawn.items():
         write_json(plots / f"{name}.json", points)
-    write_json(metrics, figures)
+    write_json(metrics, figures | (counts or {}))
     print(
         f"accuracy {figures['accuracy']:.3f} ({figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}), "
         f"F1 {figures['f1']:.3f}, ROC-AUC {figures['roc_auc']:.3f}, ECE {figures['ece']:.3f}, n {figures['n']:,}"
