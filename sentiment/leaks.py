@@ -8,7 +8,8 @@ near       of the word pairs that either has, both have a share (the Jaccard sim
 Candidates come from indexes, and each is verified on the texts: there are no false alarms. What is exact or contained
 is always found, the latter thanks to winnowing (Schleimer et al. 2003, doi:10.1145/872757.872770). Near duplicates are
 found by MinHash LSH (Leskovec et al., Mining of Massive Datasets, chapter 3), which overlooks 1.6 % of the pairs whose
-similarity is 0.5, and 0.02 % where it is 0.6. Time and memory grow linearly with the letters.
+similarity is 0.5, and 0.02 % where it is 0.6. Time and memory grow linearly with the letters, unless very many texts
+are made from one template.
 """
 
 import re
@@ -17,6 +18,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from sentiment.reviews import content_ids
 
@@ -109,13 +111,13 @@ def _bands(texts: Sequence[str]) -> Keys:
     """Return the hashes of each text's LSH bands; none of a text without words."""
     from rensa import RMinHash
 
-    rows = np.flatnonzero([bool(words) for words in texts])
+    rows = [row for row, words in enumerate(texts) if words]
     matrix = RMinHash.digest_matrix_from_token_sets([_pairs(texts[row]) for row in rows], BANDS * ROWS, SEED)
     signatures = np.array(matrix.to_rows(), np.uint64).reshape(len(rows), BANDS, ROWS)
     hashes = np.broadcast_to(np.arange(BANDS, dtype=np.uint64), (len(rows), BANDS))
     for row in range(ROWS):
         hashes = _mixed(hashes + _mixed(signatures[:, :, row]))
-    return _keys(hashes.ravel(), np.repeat(rows, BANDS))
+    return _keys(hashes.ravel(), np.repeat(np.array(rows, np.uint64), BANDS))
 
 
 class _Index:
@@ -137,10 +139,10 @@ class _Index:
         for start in range(0, len(keys), BLOCK):
             block = keys[start : start + BLOCK]
             low, high = self._spans(block)
-            np.minimum.at(best, (block & LOWER).astype(np.intp), ((high - low).astype(np.uint64) << HALF) | (block >> HALF))
-        numbers = np.arange(rows, dtype=np.uint64)
-        some = (best >> HALF != 0) & (best != 2**64 - 1)
-        return np.sort(((best << HALF) | numbers)[some])
+            by_count = ((high - low).astype(np.uint64) << HALF) | (block >> HALF)
+            np.minimum.at(best, (block & LOWER).astype(np.intp), by_count)
+        shared = (best >> HALF != 0) & (best != 2**64 - 1)
+        return _keys(best[shared] << HALF, np.flatnonzero(shared))
 
     def pairs(self, keys: Keys) -> Iterator[tuple[int, int]]:
         """Yield the pairs (row of the keys, row of the index) that share a hash, in the order of the keys' rows."""
@@ -187,11 +189,14 @@ class Leaks:
         self._threshold = threshold
         self._words = [_words(text) for text in texts]
         self._ids = _ids(self._words, texts)
-        slices = list(_slices(self._words))
-        self._passages = _Index(_passages(self._words[part]) + np.uint64(part.start) for part in slices)
+        self._passages = self._indexed(_passages)
         self._rarest = _Index([self._passages.rarest(self._passages.keys, len(texts))])
-        self._bands = _Index(_bands(self._words[part]) + np.uint64(part.start) for part in slices)
+        self._bands = self._indexed(_bands)
         self.kinds = np.full(len(texts), NONE, np.int8)
+
+    def _indexed(self, keys: Callable[[Sequence[str]], Keys]) -> _Index:
+        slices = tqdm(list(_slices(self._words)), desc="index", unit="part", delay=1)
+        return _Index(keys(self._words[part]) + np.uint64(part.start) for part in slices)
 
     def find(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Return what each text is to the fixed ones, int8 [texts], and note in `kinds` what they are to the texts."""
@@ -225,24 +230,25 @@ class Leaks:
 
 
 def between_splits(batches: Callable[[str], Iterable[Sequence[str]]], threshold: float) -> dict[str, NDArray[np.int8]]:
-    """Return what leaks of a train, a validation and a test split, int8 for each text of train and of validation.
+    """Return what leaks of the splits train, validation and test, int8 for each of their texts.
 
-    `batches` gives a split's texts in batches, any number of times. The test split stays as it is, as it is what
-    experiments are compared on: what leaks from it leaves train and validation. Then what leaks between these two
-    leaves validation, the one that is evaluated on. Held in memory are the texts of test and of validation.
+    `batches` gives a split's texts in batches, any number of times. The test split stays whole, as experiments are
+    compared on it: what it shares with train and validation leaves these. Then what train shares with validation leaves
+    validation, as the one of the two that is evaluated on. Held in memory are the texts of test and of validation.
     """
     test = Leaks(list(chain.from_iterable(batches("test"))), threshold)
     kinds = {name: np.concatenate([test.find(texts) for texts in batches(name)]) for name in ("train", "validation")}
+    kinds["test"] = np.full(len(test.kinds), NONE, np.int8)
     del test
 
-    def kept(name: str) -> Iterator[list[str]]:
+    def staying(name: str) -> Iterator[list[str]]:
         start = 0
         for texts in batches(name):
             yield [text for text, kind in zip(texts, kinds[name][start:], strict=False) if kind == NONE]
             start += len(texts)
 
-    validation = Leaks(list(chain.from_iterable(kept("validation"))), threshold)
-    for texts in kept("train"):
+    validation = Leaks(list(chain.from_iterable(staying("validation"))), threshold)
+    for texts in staying("train"):
         validation.find(texts)
     kinds["validation"][kinds["validation"] == NONE] = validation.kinds
     return kinds

@@ -1,7 +1,7 @@
 """Review tables: reading, checking, cleaning, de-duplicating and splitting them, whatever their size.
 
-A review table has `text` (string) and `label` (int8; 1 positive, 0 negative). A review's `id` is a hash of its text with
-case and blanks normalized, so that two reviews that differ in nothing else are one.
+A review table has `text` (string) and `label` (int8; 1 positive, 0 negative). A review's `id` is a hash of its text
+with case and blanks normalized, so that two reviews that differ in nothing else are one.
 
 A table is read twice, a batch at a time. `survey` finds out which reviews there are; what is drawn and split are only
 their ids and labels, 9 bytes a review. `select` then picks out the chosen ones' texts.
@@ -214,8 +214,7 @@ def tidy(rows: pa.Table) -> pa.Table:
     """Sort selected rows by id, keep one of each, and spell the ids as 16 hex digits."""
     rows = rows.sort_by([("id", "ascending"), ("text", "ascending")])
     ids = rows["id"].to_numpy()
-    first = np.append(ids[:1] == ids[:1], ids[1:] != ids[:-1])
-    rows = rows.filter(pa.array(first)).combine_chunks()
+    rows = rows.filter(pa.array(np.diff(ids, prepend=~ids[:1]) != 0)).combine_chunks()
     return rows.set_column(0, "id", pa.array([f"{key:016x}" for key in rows["id"].to_pylist()], pa.string()))
 
 

@@ -60,11 +60,12 @@ def split(pool: pd.DataFrame, test: pd.DataFrame | None, params: Subsample, seed
     return splits
 
 
-def find_leaks(scratch: Path, threshold: float) -> dict[str, NDArray[np.int8]]:
-    """Return what each train and validation review that was put aside leaks to another split (see sentiment.leaks)."""
-    return between_splits(
-        lambda name: (table["text"].to_pylist() for table in in_order(scratch, name, "leaks")), threshold
-    )
+def staying(tables: Iterator[pa.Table], stays: NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """Yield the rows that stay."""
+    start = 0
+    for table in tables:
+        yield table.filter(pa.array(stays[start : start + table.num_rows]))
+        start += table.num_rows
 
 
 def main() -> None:
@@ -76,42 +77,42 @@ def main() -> None:
         if source == "train" or path.exists():
             surveys[source] = survey(read_reviews(path), options.cleaning)
             require_both_labels(surveys[source].usable, str(path), "give a dataset with both")
-    counts = {source: dict(found.counts) for source, found in surveys.items()}
-    pool, test = surveys["train"].usable, None
-    if "test" in surveys:
-        test = surveys["test"].usable
-        counts["train"]["in_test"] = len(pool) - len(without(pool, test))
-
+    pool = surveys["train"].usable
+    test = surveys["test"].usable if "test" in surveys else None
     splits = split(pool, test, options, params.seed)
+
+    counts = {source: dict(found.counts) for source, found in surveys.items()}
+    if test is not None:
+        counts["train"]["in_test"] = len(pool) - len(without(pool, test))
     kept = {}
     with replacing(SUBSAMPLED) as folder:
-        scratch = folder / "scratch"
+        aside = folder / "aside"
         for source, found in surveys.items():
             own = {name: splits[name] for name in splits if test is None or (name == "test") == (source == "test")}
             chosen = pd.concat(own.values()).sort_values("id")
-            put_aside(select(read_reviews(RAW / f"{source}.parquet"), found.ids, chosen, options.cleaning), own, scratch)
+            rows = select(read_reviews(RAW / f"{source}.parquet"), found.ids, chosen, options.cleaning)
+            put_aside(rows, own, aside)
             # What was usable but not drawn: cut by the sizes or by balance.
             counts[source]["not_drawn"] = len(found.usable) - len(chosen) - counts[source].get("in_test", 0)
-        leaks = find_leaks(scratch, options.near_duplicate)
+
+        leaks = between_splits(
+            lambda name: (table["text"].to_pylist() for table in in_order(aside, name, "look for leaks")),
+            options.near_duplicate,
+        )
         for name, reviews in splits.items():
-            stays = leaks[name] == NONE if name in leaks else np.ones(len(reviews), np.bool_)
+            stays = leaks[name] == NONE
             require_both_labels(reviews[stays], f"the {name} split without what leaks", REMEDY)
-            write_batches(folder / f"{name}.parquet", filtered(in_order(scratch, name, "write"), stays), SCHEMA)
-            kept[name] = {"kept": int(stays.sum()), "positives": int(reviews.label[stays].sum())}
-            kept[name] |= counted(leaks[name]) if name in leaks else {}
-        shutil.rmtree(scratch)
+            write_batches(folder / f"{name}.parquet", staying(in_order(aside, name, "write"), stays), SCHEMA)
+            kept[name] = {
+                "kept": int(stays.sum()),
+                "positives": int(reviews.label[stays].sum()),
+                **counted(leaks[name]),
+            }
+        shutil.rmtree(aside)
     write_json(METRICS, {"source": counts, "splits": kept})
     for name, figures in kept.items():
-        leaked = sum(leaks[name] != NONE) if name in leaks else 0
-        print(f"{name}: {figures['kept']:,} reviews, {figures['positives'] / figures['kept']:.0%} positive, {leaked} leaks dropped")
-
-
-def filtered(tables: Iterator[pa.Table], stays: NDArray[np.bool_]) -> Iterator[pa.Table]:
-    """Yield the rows that stay."""
-    start = 0
-    for table in tables:
-        yield table.filter(pa.array(stays[start : start + table.num_rows]))
-        start += table.num_rows
+        share, leaked = figures["positives"] / figures["kept"], len(splits[name]) - figures["kept"]
+        print(f"{name}: {figures['kept']:,} reviews, {share:.0%} positive; {leaked:,} dropped, which leaked")
 
 
 if __name__ == "__main__":
