@@ -59,9 +59,20 @@ def _pairs(words: str) -> list[str]:
     return [f"{word} {following}" for word, following in pairwise(listed)] or listed
 
 
-def _ids(words: Sequence[str], texts: Sequence[str]) -> NDArray[np.uint64]:
-    """Return numbers that texts share if their letters and digits are the same; one without any goes by its signs."""
-    return content_ids(_letters(own) or text for own, text in zip(words, texts, strict=True))
+def _read(texts: Iterable[str]) -> tuple[list[str], NDArray[np.uint64]]:
+    """Return each text's words, and a number that texts share if their letters and digits are the same.
+
+    Texts without a letter or digit share it if they are the same signs.
+    """
+    words = []
+
+    def letters() -> Iterator[str]:
+        for text in texts:
+            words.append(_words(text))
+            yield _letters(words[-1]) or text
+
+    ids = content_ids(letters())
+    return words, ids
 
 
 def _contained(one: str, other: str) -> bool:
@@ -124,10 +135,11 @@ class _Index:
     """Finds rows by hash."""
 
     def __init__(self, parts: Iterable[Keys]) -> None:
-        buffer = bytearray()  # grows in place, where joining arrays would hold them twice
+        self.keys: Keys = np.empty(0, np.uint64)
         for part in parts:
-            buffer += part.tobytes()
-        self.keys: Keys = np.frombuffer(buffer, np.uint64)
+            # In place, where joining the parts would hold all of them twice.
+            self.keys.resize(len(self.keys) + len(part), refcheck=False)
+            self.keys[len(self.keys) - len(part) :] = part
         self.keys.sort()
 
     def _spans(self, keys: Keys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -179,20 +191,20 @@ def counted(kinds: NDArray[np.int8]) -> dict[str, int]:
 class Leaks:
     """Compares any number of texts, a batch at a time, with fixed ones.
 
-    `texts` are the fixed ones, which are held in memory with about 2.5 bytes of index per letter and 0.5 kB per text.
+    `texts` are the fixed ones, whose words are held in memory, with an index of about 1.6 bytes per letter and 0.5 kB
+    per text.
     `threshold` is the Jaccard similarity that makes a near duplicate.
     `kinds`, int8 [texts], says what each of them was found to be so far: EXACT, CONTAINED, NEAR or NONE, the first
     that applies to it.
     """
 
-    def __init__(self, texts: Sequence[str], threshold: float) -> None:
+    def __init__(self, texts: Iterable[str], threshold: float) -> None:
         self._threshold = threshold
-        self._words = [_words(text) for text in texts]
-        self._ids = _ids(self._words, texts)
+        self._words, self._ids = _read(texts)
         self._passages = self._indexed(_passages)
-        self._rarest = _Index([self._passages.rarest(self._passages.keys, len(texts))])
+        self._rarest = _Index([self._passages.rarest(self._passages.keys, len(self._words))])
         self._bands = self._indexed(_bands)
-        self.kinds = np.full(len(texts), NONE, np.int8)
+        self.kinds = np.full(len(self._words), NONE, np.int8)
 
     def _indexed(self, keys: Callable[[Sequence[str]], Keys]) -> _Index:
         slices = tqdm(list(_slices(self._words)), desc="index", unit="part", delay=1)
@@ -200,8 +212,7 @@ class Leaks:
 
     def find(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Return what each text is to the fixed ones, int8 [texts], and note in `kinds` what they are to the texts."""
-        words = [_words(text) for text in texts]
-        ids = _ids(words, texts)
+        words, ids = _read(texts)
         kinds = np.where(np.isin(ids, self._ids), EXACT, NONE).astype(np.int8)
         self.kinds[np.isin(self._ids, ids)] = EXACT
         for part in _slices(words):
@@ -236,7 +247,7 @@ def between_splits(batches: Callable[[str], Iterable[Sequence[str]]], threshold:
     compared on it: what it shares with train and validation leaves these. Then what train shares with validation leaves
     validation, as the one of the two that is evaluated on. Held in memory are the texts of test and of validation.
     """
-    test = Leaks(list(chain.from_iterable(batches("test"))), threshold)
+    test = Leaks(chain.from_iterable(batches("test")), threshold)
     kinds = {name: np.concatenate([test.find(texts) for texts in batches(name)]) for name in ("train", "validation")}
     kinds["test"] = np.full(len(test.kinds), NONE, np.int8)
     del test
@@ -247,7 +258,7 @@ def between_splits(batches: Callable[[str], Iterable[Sequence[str]]], threshold:
             yield [text for text, kind in zip(texts, kinds[name][start:], strict=False) if kind == NONE]
             start += len(texts)
 
-    validation = Leaks(list(chain.from_iterable(staying("validation"))), threshold)
+    validation = Leaks(chain.from_iterable(staying("validation")), threshold)
     for texts in staying("train"):
         validation.find(texts)
     kinds["validation"][kinds["validation"] == NONE] = validation.kinds

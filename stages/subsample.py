@@ -23,7 +23,7 @@ from sentiment.buckets import in_order, put_aside
 from sentiment.command import run
 from sentiment.files import replacing, write_json
 from sentiment.leaks import NONE, between_splits, counted
-from sentiment.params import Subsample, load_params
+from sentiment.params import Params, Subsample, load_params
 from sentiment.reviews import (
     cut,
     draw,
@@ -68,8 +68,8 @@ def staying(tables: Iterator[pa.Table], stays: NDArray[np.bool_]) -> Iterator[pa
         start += table.num_rows
 
 
-def main() -> None:
-    params = load_params()
+def put_splits_aside(params: Params, aside: Path) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
+    """Draw the splits and write their reviews to `aside`; return their ids and labels, and each source's counts."""
     options = params.subsample
     surveys = {}
     for source in ("train", "test"):
@@ -84,30 +84,32 @@ def main() -> None:
     counts = {source: dict(found.counts) for source, found in surveys.items()}
     if test is not None:
         counts["train"]["in_test"] = len(pool) - len(without(pool, test))
+    for source, found in surveys.items():
+        own = {name: splits[name] for name in splits if test is None or (name == "test") == (source == "test")}
+        chosen = pd.concat(own.values()).sort_values("id")
+        rows = select(read_reviews(RAW / f"{source}.parquet"), found.ids, chosen, options.cleaning)
+        put_aside(rows, own, aside)
+        # What was usable but not drawn: cut by the sizes or by balance.
+        counts[source]["not_drawn"] = len(found.usable) - len(chosen) - counts[source].get("in_test", 0)
+    return splits, counts
+
+
+def main() -> None:
+    params = load_params()
     kept = {}
     with replacing(SUBSAMPLED) as folder:
         aside = folder / "aside"
-        for source, found in surveys.items():
-            own = {name: splits[name] for name in splits if test is None or (name == "test") == (source == "test")}
-            chosen = pd.concat(own.values()).sort_values("id")
-            rows = select(read_reviews(RAW / f"{source}.parquet"), found.ids, chosen, options.cleaning)
-            put_aside(rows, own, aside)
-            # What was usable but not drawn: cut by the sizes or by balance.
-            counts[source]["not_drawn"] = len(found.usable) - len(chosen) - counts[source].get("in_test", 0)
-
+        splits, counts = put_splits_aside(params, aside)
         leaks = between_splits(
             lambda name: (table["text"].to_pylist() for table in in_order(aside, name, "look for leaks")),
-            options.near_duplicate,
+            params.subsample.near_duplicate,
         )
         for name, reviews in splits.items():
             stays = leaks[name] == NONE
             require_both_labels(reviews[stays], f"the {name} split without what leaks", REMEDY)
             write_batches(folder / f"{name}.parquet", staying(in_order(aside, name, "write"), stays), SCHEMA)
-            kept[name] = {
-                "kept": int(stays.sum()),
-                "positives": int(reviews.label[stays].sum()),
-                **counted(leaks[name]),
-            }
+            kept[name] = {"kept": int(stays.sum()), "positives": int(reviews.label[stays].sum())}
+            kept[name] |= counted(leaks[name])
         shutil.rmtree(aside)
     write_json(METRICS, {"source": counts, "splits": kept})
     for name, figures in kept.items():
