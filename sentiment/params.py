@@ -77,6 +77,7 @@ class Subsample(Cleaning):
     validation_share: HalfAtMost
     test_share: HalfAtMost
     balance: bool
+    near_duplicate: float = Field(ge=0.5, le=1)
 
     @property
     def cleaning(self) -> Cleaning:

@@ -28,6 +28,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "subsample.validation_share": [0, 0.51, "0.1", None],
     "subsample.test_share": [0, 0.51, -0.1],
     "subsample.balance": [1, "yes", None],
+    "subsample.near_duplicate": [0.49, 1.01, "0.5", None],
     "subsample.html_breaks": [0, "true"],
     "subsample.control_characters": [1, "no"],
     "subsample.unicode_nfc": [1.0, None],
