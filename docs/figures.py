@@ -43,10 +43,13 @@ def results() -> str:
     """Return the default's accuracy on its test reviews and on each cross dataset, and what other seeds make of it."""
     rows = [row(f"{load_params().dataset} (test)", read("metrics/evaluate.json"), read("metrics/baseline.json"))]
     rows += [row(name, read(f"metrics/cross/{name}.json"), None) for name in load_params().cross_datasets]
-    seeds = read("benchmarks/seeds.json")
-    spread = [seeds["summary"][name]["accuracy"] for name in ("test", *load_params().cross_datasets)]
-    columns = [f"{len(seeds['seeds'])} other seeds", "---", *(f"{s['mean']:.3f} ± {s['sd']:.3f}" for s in spread)]
-    return "\n".join(f"{line} {column} |" for line, column in zip([*HEADER, *rows], columns, strict=True))
+    lines = [*HEADER, *rows]
+    if Path("benchmarks/seeds.json").exists():
+        seeds = read("benchmarks/seeds.json")
+        spread = [seeds["summary"][name]["accuracy"] for name in ("test", *load_params().cross_datasets)]
+        columns = [f"{len(seeds['seeds'])} other seeds", "---", *(f"{s['mean']:.3f} ± {s['sd']:.3f}" for s in spread)]
+        lines = [f"{line} {column} |" for line, column in zip(lines, columns, strict=True)]
+    return "\n".join(lines)
 
 
 def real_reviews() -> str:
