@@ -204,6 +204,26 @@ def test_the_librarys_choice_of_attention_gives_the_same_logits(
     np.testing.assert_allclose(member.logits(model, sequences[:8]), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_bfloat16_gives_almost_the_same_logits_and_gradients(
+    member: Member, sequences: list[list[int]], pooling: str
+) -> None:
+    model = member.build(pooling=pooling, dropout=0.0)
+    rows = [{"input_ids": ids, "labels": number % 2} for number, ids in enumerate(sequences[:8])]
+    batch = Padding.of(member.tokenizer)(rows)
+    found = []
+    for bf16 in (False, True):
+        model.train().zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            output = model(**batch)
+        output.loss.backward()
+        gradients = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+        found.append((output.logits.detach().float(), gradients))
+    (logits, gradients), (rounded, roughly) = found
+    torch.testing.assert_close(rounded, logits, atol=0.05, rtol=0.05)
+    assert torch.nn.functional.cosine_similarity(gradients, roughly, dim=0) > 0.98
+
+
 @members("gpt2")
 def test_gpt2_pads_with_its_end_token_and_classifies_from_the_last_real_one(
     member: Member, sequences: list[list[int]]
