@@ -99,10 +99,9 @@ def slices() -> str:
 def behaviour() -> str:
     """Return the failure rates of the behavioural checks."""
     rows = [
-        f"| {capability} | {name} | {rate['n']} | {rate['failure_rate']:.0%} | "
-        f"{rate['failure_rate_low']:.0%} to {rate['failure_rate_high']:.0%} |"
-        for capability, found in read("metrics/behaviour.json").items()
-        for name, rate in found["checks"].items()
+        f"| {' | '.join(rate['check'].split(': ', 1))} | {rate['n']} | {rate['failure_rate']:.0%} | "
+        f"{rate['low']:.0%} to {rate['high']:.0%} |"
+        for rate in read("plots/behaviour.json")
     ]
     return "\n".join(["| capability | check | cases | failed | 95 % interval |", "|---|---|---|---|---|", *rows])
 

@@ -47,7 +47,7 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert load_params(project.folder / "params.yaml").train.lr == 3e-5
 
     changed = json.loads(project.dvc("metrics", "diff", "--json"))
-    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "slices", "behaviour", "books"}
+    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "behaviour", "books"}
     assert "log_loss" in changed["metrics/evaluate.json"]
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
     assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")
