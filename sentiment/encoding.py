@@ -119,9 +119,7 @@ class Encoder:
         special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
         remaining = iter(texts)
         while chunk := list(islice(remaining, CHUNK)):
-            # split_special_tokens: a review that says "[SEP]" means the letters, not the token.
-            encoding = self.tokenizer(chunk, add_special_tokens=False, split_special_tokens=True, verbose=False)
-            for ids in encoding["input_ids"]:
+            for ids in self._ids(chunk):
                 if not special.isdisjoint(ids):
                     # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
                     ids = [token for token in ids if token not in special]  # noqa: PLW2901
@@ -130,6 +128,17 @@ class Encoder:
                 # GPT-2 encodes nothing as nothing, of which a model can make nothing.
                 input_ids = [*before, *kept, *after] or [self.tokenizer.pad_token_id]
                 yield Encoded(input_ids, len(before) + len(ids) + len(after), unknown)
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        """Return each text's ids, whole and without special tokens; one that says "[SEP]" means the letters."""
+        if not self.tokenizer.is_fast:
+            return self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        # What the line above comes to, without the offsets and masks that would take a third of its time.
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = True
+        return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
         """Return the ids that the tokenizer puts before and after a text."""
