@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep figures lock clean
+.PHONY: help run serve test lint plots compare sweep bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,9 @@ compare: .venv/run.stamp ## Compare two runs review by review: make compare A=ma
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
+
+bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (8 min)
+	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures
 
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
 	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures

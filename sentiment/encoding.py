@@ -4,7 +4,7 @@ Tokenizer families differ in their special tokens, padding side and maximum leng
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -112,7 +112,7 @@ class Encoder:
                 f"but the model takes at most {limit} tokens: lower it"
             )
 
-    def __call__(self, texts: Sequence[str]) -> Iterator["Encoded"]:
+    def __call__(self, texts: Iterable[str]) -> Iterator["Encoded"]:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
         before, after = self._special_tokens()
         room = self.params.max_length - len(before) - len(after)
@@ -132,8 +132,9 @@ class Encoder:
     def _ids(self, texts: list[str]) -> list[list[int]]:
         """Return each text's ids, whole and without special tokens; one that says "[SEP]" means the letters."""
         if not self.tokenizer.is_fast:
-            return self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-        # What the line above comes to, without the offsets and masks that would take a third of its time.
+            encoding = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
+            return encoding["input_ids"]
+        # The same without offsets and masks, which would take a third of the time.
         backend = self.tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()

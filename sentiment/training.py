@@ -215,7 +215,7 @@ def fine_tune(
     interruption = SaveWhenInterrupted()
     trainer = AveragingTrainer(
         model,
-        _arguments(params.train, params.seed, steps, checkpoints, model.device),
+        arguments(params.train, params.seed, steps, checkpoints, model.device),
         data_collator=padding,
         train_dataset=Dataset(train),
         eval_dataset=Dataset(validation),
@@ -249,7 +249,7 @@ def fine_tune(
     }
 
 
-def _arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
+def arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
     """Translate the parameters into the Trainer's arguments; `steps` are taken, whatever the epochs come to."""
     on_cpu = device.type == "cpu"
     return TrainingArguments(
