@@ -14,14 +14,14 @@ import torch
 from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
 from sentiment.params import load_params
-from sentiment.reviews import read_parquet
+from sentiment.reviews import map_parquet
 
 
 def main() -> None:
     params = load_params()
     torch.set_num_threads(params.threads)
-    train = read_parquet(sys.argv[1], ["input_ids", "label"])
     with tempfile.TemporaryDirectory() as output:
+        train = map_parquet(sys.argv[1], ["input_ids", "label"], Path(output, "train.arrow"))
         trainer = ours(train, params, Path(output), params.seed)
         stopwatch = Stopwatch(trainer, int(sys.argv[2]))
         trainer.train()

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset
 from transformers import (
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
@@ -19,14 +18,9 @@ from transformers import (
 from sentiment.classifier import build, device
 from sentiment.encoding import Padding, load_tokenizer
 from sentiment.params import Params
-from sentiment.training import AveragingTrainer, LengthBucketSampler, arguments
+from sentiment.training import AveragingTrainer, LengthBucketSampler, arguments, as_dataset
 
 PRETRAINED = Path("models/pretrained")
-
-
-def as_dataset(table: pa.Table) -> Dataset:
-    """Return encoded reviews as the Trainer takes them."""
-    return Dataset(table.select(["input_ids", "label"]).rename_columns(["input_ids", "labels"]))
 
 
 def ours(

@@ -27,7 +27,7 @@ from ruamel.yaml import YAML
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
-from benchmarks.recipes import PRETRAINED, as_dataset, ours, recipes, stock
+from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.timing import Stopwatch, matmul_peak, peak_memory, ratio, seconds, spread
 from docs.compute import MODELS, Model, flops_per_token
 from sentiment.classifier import load, predict, uses_bf16
@@ -37,6 +37,7 @@ from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.params import Params, load_params
 from sentiment.reviews import read_parquet, write_parquet
+from sentiment.training import as_dataset
 from stages.tokenize import SUBSAMPLED, TOKENIZED, encoded_columns
 
 RESULTS = Path("benchmarks/results.json")

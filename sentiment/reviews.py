@@ -4,6 +4,8 @@ A review table has `text` (string) and `label` (int8; 1 positive, 0 negative); `
 text with case and blanks normalized, so that two reviews that differ in nothing else are one.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,13 +23,15 @@ from sentiment.params import Cleaning
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
 LABELS = {0: "negative", 1: "positive"}
 MAX_CHARACTERS = 1_000_000
+MAPPED_ROWS = 10_000
 
 LINE_BREAKS = r"(?i)\s*(<br\s*/?>\s*)+"
 CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
 
 
-def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
-    """Read the named columns of a parquet file; raise UserError when it is missing, damaged or lacks one of them."""
+@contextmanager
+def _opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
+    """Open a parquet file to be read; raise UserError when it is missing, damaged or lacks one of the columns."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: dvc repro makes it, or give the path of a parquet file that exists")
@@ -40,9 +44,30 @@ def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
             raise UserError(
                 f"{path} has no column {', '.join(missing)}: its columns are {', '.join(file.schema_arrow.names)}"
             )
-        return file.read(columns)
+        yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk is full, say: no fault of the file's
         raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
+
+
+def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
+    """Read the named columns of a parquet file; raise UserError when it is missing, damaged or lacks one of them."""
+    with _opened(path, columns) as file:
+        return file.read(columns)
+
+
+def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
+    """As read_parquet, but unpack the columns into a file, `copy`, whose pages are read when they are used.
+
+    So memory does not grow with the rows. The copy must stay as long as the table is used.
+    """
+    with _opened(path, columns) as file:
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+        with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
+            for batch in file.iter_batches(MAPPED_ROWS, columns=columns):
+                writer.write_batch(batch.select(columns))
+    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 
 
 def write_parquet(path: Path | str, table: pa.Table) -> None:
