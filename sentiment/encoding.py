@@ -157,6 +157,19 @@ def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:
     return ids[:head] + ids[len(ids) - tail :]
 
 
+def statistics(encoded: list[Encoded], max_length: int) -> dict[str, Any]:
+    """Summarize encoded reviews: tokens per review before truncation, special tokens included."""
+    tokens = np.array([review.tokens for review in encoded])
+    return {
+        "tokens": int(tokens.sum()),
+        "tokens_p50": float(np.percentile(tokens, 50)),
+        "tokens_p95": float(np.percentile(tokens, 95)),
+        "tokens_max": int(tokens.max()),
+        "truncated_share": float((tokens > max_length).mean()),
+        "unknown_share": sum(review.unknown for review in encoded) / int(tokens.sum()),
+    }
+
+
 @dataclass(frozen=True)
 class Padding:
     """Collate rows of `input_ids` (and `labels`) into tensors [batch, longest row], padded on the tokenizer's side."""

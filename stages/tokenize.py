@@ -9,14 +9,12 @@ Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (
 """
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
 from sentiment.command import run
-from sentiment.encoding import Encoded, Encoder, load_tokenizer
+from sentiment.encoding import Encoder, load_tokenizer, statistics
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
 from sentiment.reviews import read_parquet, write_parquet
@@ -26,19 +24,6 @@ PRETRAINED = Path("models/pretrained")
 TOKENIZED = Path("data/tokenized")
 METRICS = Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
-
-
-def statistics(encoded: list[Encoded], max_length: int) -> dict[str, Any]:
-    """Summarize a split: tokens per review before truncation, special tokens included."""
-    tokens = np.array([review.tokens for review in encoded])
-    return {
-        "tokens": int(tokens.sum()),
-        "tokens_p50": float(np.percentile(tokens, 50)),
-        "tokens_p95": float(np.percentile(tokens, 95)),
-        "tokens_max": int(tokens.max()),
-        "truncated_share": float((tokens > max_length).mean()),
-        "unknown_share": sum(review.unknown for review in encoded) / int(tokens.sum()),
-    }
 
 
 def main() -> None:
