@@ -61,10 +61,12 @@ def _fitted(vocabulary: int, reviews: list[torch.Tensor], targets: torch.Tensor,
     model = TokenBag(vocabulary)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(reviews)).split(BATCH):
-            loss = nn.functional.cross_entropy(model([reviews[row] for row in rows]), targets[rows])
+        order = torch.randperm(len(reviews))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            loss = nn.functional.cross_entropy(model([reviews[row] for row in rows.tolist()]), targets[rows])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     return model.requires_grad_(requires_grad=False)
 
@@ -73,7 +75,7 @@ def accuracy(right: NDArray[np.bool_]) -> dict[str, Any]:
     """Return the mean accuracy of several trials [trials, reviews], and two measures of its chance.
 
     `accuracy_sd` is the standard deviation over the trials, where there are several: the chance in the training. The
-    Wilson 95 % interval is that of the mean on so many reviews: the chance in their draw, which more trials don't lessen.
+    Wilson 95 % interval is that of the mean on so many reviews: the chance in their draw, which trials don't lessen.
     """
     trials, n = right.shape
     mean = float(right.mean())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentiment.encoding import Encoded, load_tokenizer, statistics
 from sentiment.errors import UserError
@@ -80,14 +79,12 @@ def figures(
     }
 
 
-def renumbered(
-    sequences: Sequence[Sequence[int]], tokenizer: "PreTrainedTokenizerBase", seed: int
-) -> list[NDArray[Any]]:
+def renumbered(sequences: Sequence[Sequence[int]], tokenizer: "PreTrainedTokenizerBase", seed: int) -> list[list[int]]:
     """Return the ids that a tokenizer with the same entries in another order would give; special tokens keep theirs."""
     names = np.arange(len(tokenizer))
     ordinary = np.setdiff1d(names, tokenizer.all_special_ids)
     names[ordinary] = np.random.default_rng(seed).permutation(ordinary)
-    return [names[ids] for ids in sequences]
+    return [names[ids].tolist() for ids in sequences]
 
 
 def points(compared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tokenizers import models, normalizers, pre_tokenizers
+    from tokenizers import models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
 PAD, UNKNOWN, START, END = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
@@ -88,8 +88,14 @@ def unigram(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
         max_sentence_length=2**30,
         num_threads=1,
         minloglevel=2,
-        **{f"{token}_id": place for place, token in enumerate(("pad", "unk", "bos", "eos"))},
-        **{f"{token}_piece": piece for token, piece in zip(("pad", "unk", "bos", "eos"), SPECIAL, strict=True)},
+        pad_id=SPECIAL.index(PAD),
+        unk_id=SPECIAL.index(UNKNOWN),
+        bos_id=SPECIAL.index(START),
+        eos_id=SPECIAL.index(END),
+        pad_piece=PAD,
+        unk_piece=UNKNOWN,
+        bos_piece=START,
+        eos_piece=END,
     )
     trained = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
     pieces = [(trained.id_to_piece(place), trained.get_score(place)) for place in range(len(trained))]
@@ -114,7 +120,7 @@ def characters(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     return _wrapped(model, pre_tokenizers.Split(Regex("."), "isolated"), blank)
 
 
-def single_bytes(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
+def single_bytes(_texts: Sequence[str], _size: int) -> "PreTrainedTokenizerFast":
     """Take every byte of the text in UTF-8 for a token."""
     from tokenizers import models, pre_tokenizers
 
@@ -153,7 +159,7 @@ def _within(texts: Sequence[str], letters: Sequence[str]) -> list[str]:
 
 
 def _learnt(
-    model: "models.Model", cutter: "pre_tokenizers.PreTokenizer", trainer: object, texts: Sequence[str]
+    model: "models.Model", cutter: "pre_tokenizers.PreTokenizer", trainer: "trainers.Trainer", texts: Sequence[str]
 ) -> "PreTrainedTokenizerFast":
     from tokenizers import Tokenizer
 
@@ -173,9 +179,9 @@ def _wrapped(
     backend = Tokenizer(model)
     backend.normalizer = normalizer or _normalizer()
     backend.pre_tokenizer = cutter
-    start, end = ((token, backend.token_to_id(token)) for token in (START, END))
-    backend.post_processor = processors.BertProcessing(end, start)
+    numbers = backend.get_vocab()
+    backend.post_processor = processors.BertProcessing((END, numbers[END]), (START, numbers[START]))
     names = {"pad_token": PAD, "cls_token": START, "sep_token": END}
-    if backend.token_to_id(UNKNOWN) is not None:
+    if UNKNOWN in numbers:
         names["unk_token"] = UNKNOWN
     return PreTrainedTokenizerFast(tokenizer_object=backend, **names)
