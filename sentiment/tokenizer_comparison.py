@@ -53,9 +53,11 @@ def pieces(tokenizer: "PreTrainedTokenizerBase", words: Sequence[str]) -> list[l
 def whole_words(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> float:
     """Return the share of the texts' words that are one token each, and not the unknown one."""
     words = Counter(word for text in texts for word in WORD.findall(text))
+    if not words:
+        return 0.0
     cuts = pieces(tokenizer, list(words))
     whole = [len(cut) == 1 and cut[0] != tokenizer.unk_token for cut in cuts]
-    return sum(count for count, kept in zip(words.values(), whole, strict=True) if kept) / max(1, words.total())
+    return sum(count for count, kept in zip(words.values(), whole, strict=True) if kept) / words.total()
 
 
 def figures(

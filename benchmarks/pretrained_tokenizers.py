@@ -2,10 +2,10 @@
 
 Reads   a folder with one folder per tokenizer (its files as the hub has them; weights are not needed),
         data/subsampled/validation.parquet
-Writes  benchmarks/tokenizers.json    per tokenizer: tokens per word and per review, unknown tokens, words kept whole,
-                                      the pieces of the telling words, reviews per second
+Writes  benchmarks/pretrained_tokenizers.json    per tokenizer: tokens per word and per review, unknown tokens, words
+                                                 kept whole, the telling words' pieces, reviews per second
 
-    python -m benchmarks.tokenizers FOLDER google-bert__bert-base-uncased FacebookAI__roberta-base
+    python -m benchmarks.pretrained_tokenizers FOLDER google-bert__bert-base-uncased FacebookAI__roberta-base
 """
 
 import time
@@ -20,11 +20,11 @@ from sentiment.reviews import read_parquet
 from sentiment.tokenizer_comparison import figures
 
 REVIEWS = Path("data/subsampled/validation.parquet")
-RESULTS = Path("benchmarks/tokenizers.json")
+RESULTS = Path("benchmarks/pretrained_tokenizers.json")
 
 
 def main() -> None:
-    parser = ArgumentParser("tokenizers")
+    parser = ArgumentParser("pretrained_tokenizers")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="+", help="folders in it")
     arguments = parser.parse_args()
@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main, "tokenizers")
+    run(main, "pretrained_tokenizers")
