@@ -10,7 +10,7 @@ Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md 
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -18,6 +18,7 @@ from typing import Any
 
 from sentiment.files import replacing
 from sentiment.params import load_params
+from sentiment.tokenizer_comparison import TELLING
 
 MANY = 400_000
 """Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
@@ -163,6 +164,71 @@ def fifteen_minutes() -> str:
     return table(["device", *names], *rows)
 
 
+PRETRAINED = "benchmarks/pretrained_tokenizers.json"
+
+
+def learnt() -> dict[str, Any]:
+    """Return what `compare_tokenizers` found, in the order of its plot: the model's own tokenizer first."""
+    found = read("metrics/tokenizers.json")["tokenizers"]
+    return {point["tokenizer"]: found[point["tokenizer"]] for point in read("plots/tokenizers.json")}
+
+
+def cutting(tokenizers: dict[str, Any]) -> str:
+    """Return how many tokens each tokenizer makes of the validation reviews."""
+    rows = [
+        [name, f"{found['vocabulary']:,}", f"{found['fertility']:.2f}", f"{found['whole_words']:.0%}"]
+        + [f"{found[key]:.0f}" for key in ("tokens_p50", "tokens_p95")]
+        + [f"{found[key]:.1%}" for key in ("truncated_share", "unknown_share")]
+        for name, found in tokenizers.items()
+    ]
+    header = [
+        "tokenizer",
+        "entries",
+        "tokens per word",
+        "words kept whole",
+        "tokens per review, median",
+        "95th percentile",
+    ]
+    return table([*header, "reviews truncated", "tokens unknown"], *rows)
+
+
+def tokenizer_accuracy() -> str:
+    """Return the accuracy of the small classifier on each tokenizer's ids."""
+    rows = [
+        [
+            name,
+            f"{found['accuracy']:.3f}",
+            f"{found['accuracy_sd']:.3f}",
+            f"{found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}",
+            f"{found['difference']:+.3f}",
+            f"{found['difference_low']:+.3f} to {found['difference_high']:+.3f}",
+        ]
+        for name, found in learnt().items()
+    ]
+    header = ["tokenizer", "accuracy", "sd over seeds", "95 % interval", "less the first's", "95 % interval, paired"]
+    return table(header, *rows)
+
+
+def cuts(tokenizers: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the pieces of every telling word, a column for each of the named tokenizers."""
+    columns = [tokenizers[name]["cuts"] for name in names]
+    rows = [
+        [kind, word, *(f"`{' '.join(column[word])}`" for column in columns)]
+        for kind, words in TELLING.items()
+        for word in words
+    ]
+    return table(["", "word", *names], *rows)
+
+
+def learnt_cuts() -> str:
+    return cuts(learnt(), ["WordPiece", "BPE", "byte-level BPE", "Unigram", "words"])
+
+
+def pretrained_cuts() -> str:
+    families = ["google-bert/bert-base-uncased", "FacebookAI/roberta-base", "xlnet/xlnet-base-cased"]
+    return cuts(read(PRETRAINED), [*families, "albert/albert-base-v2", "microsoft/deberta-v3-small"])
+
+
 def value(file: str, keys: str) -> str:
     """Return one number of a JSON file, its keys divided by colons: shares with three digits, others whole."""
     number = read(file)
@@ -276,6 +342,11 @@ FIGURES: dict[str, Callable[[], str]] = {
     "time-spent": time_spent,
     "stage-memory": stage_memory,
     "growth": growth,
+    "learnt-tokenizers": lambda: cutting(learnt()),
+    "tokenizer-accuracy": tokenizer_accuracy,
+    "learnt-cuts": learnt_cuts,
+    "pretrained-tokenizers": lambda: cutting(read(PRETRAINED)),
+    "pretrained-cuts": pretrained_cuts,
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentiment.errors import UserError, readable
 from sentiment.params import Tokenize
@@ -164,6 +165,18 @@ def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:
     head = {"head": room, "tail": 0, "head_tail": round(room * params.head_share)}[params.truncation]
     tail = room - head
     return ids[:head] + ids[len(ids) - tail :]
+
+
+def statistics(tokens: NDArray[np.integer], unknown: int, max_length: int) -> dict[str, Any]:
+    """Summarize reviews by their `tokens` before truncation, special ones included, and how many are `unknown`."""
+    return {
+        "tokens": int(tokens.sum()),
+        "tokens_p50": float(np.percentile(tokens, 50)),
+        "tokens_p95": float(np.percentile(tokens, 95)),
+        "tokens_max": int(tokens.max()),
+        "truncated_share": float((tokens > max_length).mean()),
+        "unknown_share": unknown / int(tokens.sum()),
+    }
 
 
 @dataclass(frozen=True)
