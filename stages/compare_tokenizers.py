@@ -34,6 +34,7 @@ PLOT = Path("plots/tokenizers.json")
 def read(split: str, size: int) -> pd.DataFrame:
     """Return a split's reviews, or `size` of them where it has more."""
     reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"]).to_pandas()
+    reviews["id"] = reviews.id.map(partial(int, base=16))
     return draw(reviews, min(size, len(reviews)), "tokenizers")
 
 
