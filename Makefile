@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep bench figures lock clean
+.PHONY: help run serve test lint plots compare sweep seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,9 @@ compare: .venv/run.stamp ## Compare two runs review by review: make compare A=ma
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
+
+seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
+	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
 
 bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (8 min)
 	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures

@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from statistics import mean
 
+import pyarrow as pa
 import torch
 
 from sentiment.baseline import baseline
@@ -19,7 +20,7 @@ from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.metrics import evaluate
 from sentiment.params import load_params
-from sentiment.reviews import check, cut, prepare, read_parquet
+from sentiment.reviews import cut, read_parquet, read_reviews, select, survey, tidy
 from sentiment.scoring import Scorer
 
 MODEL = Path("models/sentiment")
@@ -42,9 +43,10 @@ def main() -> None:
     results = {}
     for name in arguments.names:
         path = arguments.folder / f"{name}.parquet"
-        reviews, _ = prepare(check(read_parquet(path, ["text", "label"]), str(path)), scorer.preprocessing.cleaning)
-        reviews = cut(reviews, min(SIZE, len(reviews)), "test", "SIZE")
-        texts = reviews.text.tolist()
+        found = survey(read_reviews(path), scorer.preprocessing.cleaning)
+        reviews = cut(found.usable, min(SIZE, len(found.usable)), "test", "SIZE")
+        rows = select(read_reviews(path), found.ids, reviews, scorer.preprocessing.cleaning)
+        texts = tidy(pa.concat_tables(rows))["text"].to_pylist()
         scores = {
             "model": scorer.score([review.input_ids for review in scorer.encode(texts)]),
             "baseline": words.predict_proba(texts)[:, 1],

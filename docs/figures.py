@@ -10,7 +10,7 @@ Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md 
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -18,6 +18,7 @@ from typing import Any
 
 from sentiment.files import replacing
 from sentiment.params import load_params
+from sentiment.tokenizer_comparison import TELLING
 
 MANY = 400_000
 """Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
@@ -40,10 +41,16 @@ HEADER = ["| reviews | number | accuracy | 95 % interval | TF-IDF |", "|---|---|
 
 
 def results() -> str:
-    """Return the default's accuracy on its test reviews and on each cross dataset."""
+    """Return the default's accuracy on its test reviews and on each cross dataset, and what other seeds make of it."""
     rows = [row(f"{load_params().dataset} (test)", read("metrics/evaluate.json"), read("metrics/baseline.json"))]
     rows += [row(name, read(f"metrics/cross/{name}.json"), None) for name in load_params().cross_datasets]
-    return "\n".join([*HEADER, *rows])
+    lines = [*HEADER, *rows]
+    if Path("benchmarks/seeds.json").exists():
+        seeds = read("benchmarks/seeds.json")
+        spread = [seeds["summary"][name]["accuracy"] for name in ("test", *load_params().cross_datasets)]
+        columns = [f"{len(seeds['seeds'])} other seeds", "---", *(f"{s['mean']:.3f} ± {s['sd']:.3f}" for s in spread)]
+        lines = [f"{line} {column} |" for line, column in zip(lines, columns, strict=True)]
+    return "\n".join(lines)
 
 
 def real_reviews() -> str:
@@ -93,10 +100,9 @@ def slices() -> str:
 def behaviour() -> str:
     """Return the failure rates of the behavioural checks."""
     rows = [
-        f"| {capability} | {name} | {rate['n']} | {rate['failure_rate']:.0%} | "
-        f"{rate['failure_rate_low']:.0%} to {rate['failure_rate_high']:.0%} |"
-        for capability, found in read("metrics/behaviour.json").items()
-        for name, rate in found["checks"].items()
+        f"| {' | '.join(rate['check'].split(': ', 1))} | {rate['n']} | {rate['failure_rate']:.0%} | "
+        f"{rate['low']:.0%} to {rate['high']:.0%} |"
+        for rate in read("plots/behaviour.json")
     ]
     return "\n".join(["| capability | check | cases | failed | 95 % interval |", "|---|---|---|---|---|", *rows])
 
@@ -156,6 +162,71 @@ def fifteen_minutes() -> str:
         seen = [models[name]["reviews_in_15_minutes"][device] for name in names]
         rows.append([device, *(f"{round(number, -2):,}" if number < MANY else f"> {MANY:,}" for number in seen)])
     return table(["device", *names], *rows)
+
+
+PRETRAINED = "benchmarks/pretrained_tokenizers.json"
+
+
+def learnt() -> dict[str, Any]:
+    """Return what `compare_tokenizers` found, in the order of its plot: the model's own tokenizer first."""
+    found = read("metrics/tokenizers.json")["tokenizers"]
+    return {point["tokenizer"]: found[point["tokenizer"]] for point in read("plots/tokenizers.json")}
+
+
+def cutting(tokenizers: dict[str, Any]) -> str:
+    """Return how many tokens each tokenizer makes of the validation reviews."""
+    rows = [
+        [name, f"{found['vocabulary']:,}", f"{found['fertility']:.2f}", f"{found['whole_words']:.0%}"]
+        + [f"{found[key]:.0f}" for key in ("tokens_p50", "tokens_p95")]
+        + [f"{found[key]:.1%}" for key in ("truncated_share", "unknown_share")]
+        for name, found in tokenizers.items()
+    ]
+    header = [
+        "tokenizer",
+        "entries",
+        "tokens per word",
+        "words kept whole",
+        "tokens per review, median",
+        "95th percentile",
+    ]
+    return table([*header, "reviews truncated", "tokens unknown"], *rows)
+
+
+def tokenizer_accuracy() -> str:
+    """Return the accuracy of the small classifier on each tokenizer's ids."""
+    rows = [
+        [
+            name,
+            f"{found['accuracy']:.3f}",
+            f"{found['accuracy_sd']:.3f}",
+            f"{found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}",
+            f"{found['difference']:+.3f}",
+            f"{found['difference_low']:+.3f} to {found['difference_high']:+.3f}",
+        ]
+        for name, found in learnt().items()
+    ]
+    header = ["tokenizer", "accuracy", "sd over seeds", "95 % interval", "less the first's", "95 % interval, paired"]
+    return table(header, *rows)
+
+
+def cuts(tokenizers: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the pieces of every telling word, a column for each of the named tokenizers."""
+    columns = [tokenizers[name]["cuts"] for name in names]
+    rows = [
+        [kind, word, *(f"`{' '.join(column[word])}`" for column in columns)]
+        for kind, words in TELLING.items()
+        for word in words
+    ]
+    return table(["", "word", *names], *rows)
+
+
+def learnt_cuts() -> str:
+    return cuts(learnt(), ["WordPiece", "BPE", "byte-level BPE", "Unigram", "words"])
+
+
+def pretrained_cuts() -> str:
+    families = ["google-bert/bert-base-uncased", "FacebookAI/roberta-base", "xlnet/xlnet-base-cased"]
+    return cuts(read(PRETRAINED), [*families, "albert/albert-base-v2", "microsoft/deberta-v3-small"])
 
 
 def value(file: str, keys: str) -> str:
@@ -271,6 +342,11 @@ FIGURES: dict[str, Callable[[], str]] = {
     "time-spent": time_spent,
     "stage-memory": stage_memory,
     "growth": growth,
+    "learnt-tokenizers": lambda: cutting(learnt()),
+    "tokenizer-accuracy": tokenizer_accuracy,
+    "learnt-cuts": learnt_cuts,
+    "pretrained-tokenizers": lambda: cutting(read(PRETRAINED)),
+    "pretrained-cuts": pretrained_cuts,
 }
 
 

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -33,12 +33,23 @@ Known = TypeVar("Known", bound=Entry)
 
 
 class ModelEntry(Entry):
+    """A pretrained model; where its source is the hub, that is also its origin."""
+
     origin: Name
     revision: Name
     family: Name
     parameters: int = Field(gt=0)
     tokenization: Name
     max_length: int = Field(gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_hub_is_an_origin(cls, content: Any) -> Any:
+        source = content.get("source") if isinstance(content, dict) else None
+        if not isinstance(source, dict):
+            return content
+        keys = {"origin": "hub", "revision": "revision"}
+        return {key: source[theirs] for key, theirs in keys.items() if theirs in source} | content
 
 
 class Split(Strict):

@@ -115,16 +115,27 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
 
 
 def _pretrained(kind: Any, folder: Path | str, config: PreTrainedConfig, attention: str | None) -> PreTrainedModel:
-    # Weights that are stored in half precision are learnt from in single precision all the same.
+    """Load the encoder's weights in single precision, whatever they are stored in; raise UserError when some lack."""
     with readable(folder, "weights"):
-        return kind.from_pretrained(
+        model, report = kind.from_pretrained(
             folder,
             config=config,
             local_files_only=True,
             attn_implementation=attention,
             use_safetensors=True,
             dtype=torch.float32,
+            output_loading_info=True,
         )
+    # What lies over the encoder is new in any case, and so may its pooler be.
+    encoder = {id(weight) for name, weight in model.base_model.named_parameters() if not name.startswith("pooler.")}
+    names = [name for name, weight in model.named_parameters() if id(weight) in encoder]
+    lacking = [name for name in names if name in report["missing_keys"]]
+    if lacking:
+        raise UserError(
+            f"{folder} lacks {len(lacking)} of the encoder's {len(names)} weights, {lacking[0]} among them: "
+            "its weights are those of another architecture"
+        )
+    return model
 
 
 def _make_room(model: PreTrainedModel, tokens: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentiment.errors import UserError, readable
 from sentiment.params import Tokenize
@@ -119,10 +120,9 @@ class Encoder:
         special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
         remaining = iter(texts)
         while chunk := list(islice(remaining, CHUNK)):
-            for ids in self._ids(chunk):
-                if not special.isdisjoint(ids):
-                    # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
-                    ids = [token for token in ids if token not in special]  # noqa: PLW2901
+            for found in self._ids(chunk):
+                # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
+                ids = found if special.isdisjoint(found) else [token for token in found if token not in special]
                 kept = truncate(ids, room, self.params)
                 unknown = ids.count(self.tokenizer.unk_token_id)
                 # GPT-2 encodes nothing as nothing, of which a model can make nothing.
@@ -165,6 +165,18 @@ def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:
     head = {"head": room, "tail": 0, "head_tail": round(room * params.head_share)}[params.truncation]
     tail = room - head
     return ids[:head] + ids[len(ids) - tail :]
+
+
+def statistics(tokens: NDArray[np.integer], unknown: int, max_length: int) -> dict[str, Any]:
+    """Summarize reviews by their `tokens` before truncation, special ones included, and how many are `unknown`."""
+    return {
+        "tokens": int(tokens.sum()),
+        "tokens_p50": float(np.percentile(tokens, 50)),
+        "tokens_p95": float(np.percentile(tokens, 95)),
+        "tokens_max": int(tokens.max()),
+        "truncated_share": float((tokens > max_length).mean()),
+        "unknown_share": unknown / int(tokens.sum()),
+    }
 
 
 @dataclass(frozen=True)

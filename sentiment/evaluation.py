@@ -30,12 +30,13 @@ def write_evaluation(
     predictions: Path,
     plots: Path,
     uncalibrated: NDArray[np.floating] | None = None,
+    counts: dict[str, int] | None = None,
 ) -> NDArray[np.float64]:
     """Score the reviews (id, label) and write what people, `dvc metrics` and `dvc plots` read.
 
     `predictions` gets id, label and score, the probability of positive; `plots` gets confusion.json, roc.json and
-    reliability.json. Of the `uncalibrated` scores, where given, the metrics tell how well calibrated they were.
-    Returns the scores as written.
+    reliability.json. Of the `uncalibrated` scores, where given, the metrics tell how well calibrated they were;
+    `counts`, of what was left out, stand beside them. Returns the scores as written.
     """
     labels = reviews["label"].to_numpy()
     scores = written(scores)
@@ -49,7 +50,7 @@ def write_evaluation(
     write_parquet(predictions, reviews.select(["id", "label"]).append_column("score", pa.array(scores)))
     for name, points in drawn.items():
         write_json(plots / f"{name}.json", points)
-    write_json(metrics, figures)
+    write_json(metrics, figures | (counts or {}))
     print(
         f"accuracy {figures['accuracy']:.3f} ({figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}), "
         f"F1 {figures['f1']:.3f}, ROC-AUC {figures['roc_auc']:.3f}, ECE {figures['ece']:.3f}, n {figures['n']:,}"

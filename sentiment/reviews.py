@@ -1,11 +1,15 @@
-"""Review tables: reading, checking, cleaning, de-duplicating and splitting them.
+"""Review tables: reading, checking, cleaning, de-duplicating and splitting them, whatever their size.
 
-A review table has `text` (string) and `label` (int8; 1 positive, 0 negative); `prepare` adds `id`, a hash of the
-text with case and blanks normalized, so that two reviews that differ in nothing else are one.
+A review table has `text` (string) and `label` (int8; 1 positive, 0 negative). A review's `id` is a hash of its text
+with case and blanks normalized, so that two reviews that differ in nothing else are one.
+
+A table is read twice, a batch at a time. `survey` finds out which reviews there are; what is drawn and split are only
+their ids and labels, 9 bytes a review. `select` then picks out the chosen ones' texts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from sentiment.errors import UserError, reason
 from sentiment.files import replacing
@@ -23,7 +28,7 @@ from sentiment.params import Cleaning
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
 LABELS = {0: "negative", 1: "positive"}
 MAX_CHARACTERS = 1_000_000
-MAPPED_ROWS = 10_000
+BATCH = 8192
 
 LINE_BREAKS = r"(?i)\s*(<br\s*/?>\s*)+"
 CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
@@ -31,20 +36,21 @@ CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
 
 @contextmanager
 def _opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
-    """Open a parquet file to be read; raise UserError when it is missing, damaged or lacks one of the columns."""
+    """Yield the parquet file; raise UserError when it is missing, damaged or lacks one of the columns."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: dvc repro makes it, or give the path of a parquet file that exists")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty: give a parquet file with the columns {', '.join(columns)}")
     try:
-        file = pq.ParquetFile(path)
-        missing = [name for name in columns if name not in file.schema_arrow.names]
-        if missing:
-            raise UserError(
-                f"{path} has no column {', '.join(missing)}: its columns are {', '.join(file.schema_arrow.names)}"
-            )
-        yield file
+        # Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise UserError(
+                    f"{path} has no column {', '.join(missing)}: its columns are {', '.join(file.schema_arrow.names)}"
+                )
+            yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the disk is full, say: no fault of the file's
@@ -57,6 +63,16 @@ def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
         return file.read(columns)
 
 
+def read_reviews(path: Path | str) -> Iterator[pa.Table]:
+    """Yield a file's reviews, checked, BATCH at a time; raise UserError as `read_parquet` and `check` do."""
+    with _opened(path, SCHEMA.names) as file, tqdm(total=file.metadata.num_rows, desc=str(path), unit=" rows") as bar:
+        if not bar.total:
+            check(file.schema_arrow.empty_table(), str(path))
+        for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
+            yield check(pa.Table.from_batches([batch]), str(path), np.arange(bar.n, bar.n + batch.num_rows))
+            bar.update(batch.num_rows)
+
+
 def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     """As read_parquet, but unpack the columns into a file, `copy`, whose pages are read when they are used.
 
@@ -65,15 +81,22 @@ def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     with _opened(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
         with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
-            for batch in file.iter_batches(MAPPED_ROWS, columns=columns):
+            for batch in file.iter_batches(BATCH, columns=columns):
                 writer.write_batch(batch.select(columns))
     return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 
 
 def write_parquet(path: Path | str, table: pa.Table) -> None:
     """Write the table without schema metadata, so that equal tables give equal bytes."""
-    with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+    plain = table.replace_schema_metadata(None)
+    write_batches(path, [plain], plain.schema)
+
+
+def write_batches(path: Path | str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write tables of this schema one after another, each as a row group, as `write_parquet` writes one."""
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
 
 
 def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) -> pa.Table:
@@ -126,30 +149,88 @@ def clean(text: pa.Array, cleaning: Cleaning) -> pa.Array:
     return pc.utf8_trim_whitespace(text)
 
 
+def _digest(text: str) -> bytes:
+    return blake2b(" ".join(text.casefold().split()).encode(), digest_size=8).digest()
+
+
 def content_id(text: str) -> str:
     """Return 16 hex digits that texts share if they differ only in case and blanks."""
-    return blake2b(" ".join(text.casefold().split()).encode(), digest_size=8).hexdigest()
+    return _digest(text).hex()
 
 
-def prepare(table: pa.Table, cleaning: Cleaning) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Clean a checked table and drop what can't be used; count the dropped by reason.
+def content_ids(texts: Iterable[str]) -> NDArray[np.uint64]:
+    """Return the texts' ids as numbers."""
+    return np.frombuffer(b"".join(map(_digest, texts)), ">u8").astype(np.uint64)
 
-    Returns the columns id, text, label sorted by id, so that the order of the source's rows has no influence, and the
-    counts `empty` (no text left), `contradictory` (equal texts with both labels, all dropped), `duplicate`.
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is in a table: of every row its id, and the reviews that can be used.
+
+    `ids` uint64 [rows], in the table's order. `usable` has a row per review, sorted by id, so that the order of the
+    table's rows has no influence: id (uint64) and label (int8). `counts` are the rows that were `read` and those that
+    are dropped: `empty` (no text left), `contradictory` (equal texts with both labels, all dropped), `duplicate`.
     """
-    text = clean(table["text"].combine_chunks(), cleaning)
-    reviews = pd.DataFrame({"text": text.to_pandas(), "label": table["label"].to_numpy()})
-    filled = reviews[reviews.text != ""]
-    reviews = filled.assign(id=filled.text.map(content_id)).sort_values(["id", "text"], kind="stable")
-    both = reviews.groupby("id").label.transform("nunique") > 1
-    agreeing = reviews[~both]
-    unique = agreeing.drop_duplicates("id")
-    dropped = {
-        "empty": table.num_rows - len(filled),
-        "contradictory": int(both.sum()),
-        "duplicate": len(agreeing) - len(unique),
+
+    ids: NDArray[np.uint64]
+    usable: pd.DataFrame
+    counts: dict[str, int]
+
+
+def survey(tables: Iterable[pa.Table], cleaning: Cleaning) -> Survey:
+    """Clean the texts of a checked table, given in one or more parts, and find out what can be used."""
+    parts = []
+    for table in tables:
+        text = clean(table["text"].combine_chunks(), cleaning)
+        filled = pc.not_equal(text, "").to_numpy(zero_copy_only=False)
+        parts.append((content_ids(text.to_pylist()), table["label"].to_numpy(), filled))
+    ids, labels, filled = (np.concatenate(column) for column in zip(*parts, strict=True))
+    unique, places, sizes = np.unique(ids[filled], return_inverse=True, return_counts=True)
+    positives = np.bincount(places, labels[filled], minlength=len(unique))
+    agreeing = (positives == 0) | (positives == sizes)
+    usable = pd.DataFrame({"id": unique[agreeing], "label": (positives[agreeing] > 0).astype(np.int8)})
+    counts = {
+        "read": len(ids),
+        "empty": int((~filled).sum()),
+        "contradictory": int(sizes[~agreeing].sum()),
+        "duplicate": int((sizes[agreeing] - 1).sum()),
     }
-    return unique[["id", "text", "label"]].reset_index(drop=True), dropped
+    return Survey(ids, usable, counts)
+
+
+def places(ids: NDArray[np.uint64], reviews: pd.DataFrame) -> NDArray[np.intp]:
+    """Return where each id stands in the reviews, which are sorted by id; -1 where it is not among them."""
+    sought = reviews.id.to_numpy()
+    found = np.searchsorted(sought, ids)
+    known = found < len(sought)
+    known[known] = sought[found[known]] == ids[known]
+    return np.where(known, found, -1)
+
+
+def select(
+    tables: Iterable[pa.Table], ids: NDArray[np.uint64], chosen: pd.DataFrame, cleaning: Cleaning
+) -> Iterator[pa.Table]:
+    """Yield the rows whose ids are chosen, with id (uint64), clean text and label, in parts and in the table's order.
+
+    `tables` are those that were surveyed, `ids` what the survey found. Duplicates are among the rows: see `tidy`.
+    """
+    start = 0
+    for table in tables:
+        own = ids[start : start + table.num_rows]
+        start += table.num_rows
+        found = places(own, chosen) >= 0
+        if found.any():
+            rows = table.filter(pa.array(found))
+            text = clean(rows["text"].combine_chunks(), cleaning)
+            yield pa.table({"id": own[found], "text": text, "label": rows["label"]}).filter(pc.not_equal(text, ""))
+
+
+def tidy(rows: pa.Table) -> pa.Table:
+    """Sort selected rows by id, keep one of each, and spell the ids as 16 hex digits."""
+    rows = rows.sort_by([("id", "ascending"), ("text", "ascending")])
+    ids = rows["id"].to_numpy()
+    rows = rows.filter(pa.array(np.diff(ids, prepend=~ids[:1]) != 0)).combine_chunks()
+    return rows.set_column(0, "id", pa.array([f"{key:016x}" for key in rows["id"].to_pylist()], pa.string()))
 
 
 def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
@@ -158,7 +239,8 @@ def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
     Each review's place in the queue is a hash of `salt` and its id: no order of rows and no other review moves it.
     """
     reviews = reviews.reset_index(drop=True)
-    queue = reviews.id.map(lambda key: blake2b(f"{salt}:{key}".encode(), digest_size=8).digest())
+    keys = (blake2b(f"{salt}:{key:016x}".encode(), digest_size=8).digest() for key in reviews.id)
+    queue = pd.Series(np.frombuffer(b"".join(keys), ">u8").astype(np.uint64))
     positives = round(size * reviews.label.sum() / max(1, len(reviews)))
     chosen = [
         reviews.loc[queue[reviews.label == label].sort_values(kind="stable").index[:count]]
@@ -190,14 +272,3 @@ def require_both_labels(reviews: pd.DataFrame, place: str, remedy: str) -> None:
         count = int((reviews.label == label).sum())
         if count < 2:
             raise UserError(f"{place} needs at least 2 {name} reviews, but has {count}: {remedy}")
-
-
-def to_table(reviews: pd.DataFrame) -> pa.Table:
-    """Return the reviews as an arrow table: id and text string, label int8."""
-    return pa.table(
-        {
-            "id": pa.array(reviews.id, pa.string()),
-            "text": pa.array(reviews.text, pa.string()),
-            "label": pa.array(reviews.label, pa.int8()),
-        }
-    )

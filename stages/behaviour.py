@@ -1,9 +1,9 @@
 """Check how the fine-tuned model behaves on short reviews that each try one capability.
 
 Reads   models/sentiment/, sentiment/behaviour.yaml
-Writes  metrics/behaviour.json                   failure rate of every capability and check, with its interval and n
+Writes  metrics/behaviour.json                   failure rate of every capability
         data/predictions/behaviour.parquet       every case, its scores, and whether it failed
-        plots/behaviour.json
+        plots/behaviour.json                     failure rate of every check, with its interval and n
 
     python -m stages.behaviour
 """
@@ -37,7 +37,7 @@ def main() -> None:
     rates = failure_rates(table)
     write_parquet(PREDICTIONS, pa.Table.from_pandas(table, preserve_index=False))
     write_json(PLOT, points(rates))
-    write_json(METRICS, rates)
+    write_json(METRICS, {capability: rate["failure_rate"] for capability, rate in rates.items()})
     for capability, rate in rates.items():
         print(f"{capability}: {rate['failure_rate']:.1%} of {rate['n']} cases failed")
 

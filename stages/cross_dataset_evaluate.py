@@ -1,11 +1,12 @@
 """Score the fine-tuned model on a further dataset, which it was not trained on.
 
-Reads   models/sentiment/, data/cross/NAME.parquet
-Writes  metrics/cross/NAME.json                                 as evaluate
+Reads   models/sentiment/, data/cross/NAME.parquet, data/subsampled/train.parquet
+Writes  metrics/cross/NAME.json                                 as evaluate, and the rows read and left out, by reason
         data/predictions/cross/NAME.parquet                     id, label, score (the probability of positive)
         plots/cross/NAME/{confusion,roc,reliability}.json
 
-The reviews are cleaned and encoded as the model's preprocessing.json says.
+The reviews are cleaned and encoded as the model's preprocessing.json says. Those that leak from the training reviews
+are not scored: what the model has learnt by heart says nothing about how it does on others.
 
     python -m stages.cross_dataset_evaluate books
 """
@@ -13,12 +14,16 @@ The reviews are cleaned and encoded as the model's preprocessing.json says.
 from argparse import ArgumentParser
 from pathlib import Path
 
+import pyarrow as pa
+
 from sentiment.command import run
+from sentiment.leaks import NONE, Leaks, counted
 from sentiment.params import load_params, load_preprocessing
-from sentiment.reviews import check, cut, prepare, read_parquet, require_both_labels, to_table
+from sentiment.reviews import cut, read_reviews, require_both_labels, select, survey, tidy
 
 MODEL = Path("models/sentiment")
 CROSS = Path("data/cross")
+TRAIN = Path("data/subsampled/train.parquet")
 METRICS = Path("metrics/cross")
 PREDICTIONS = Path("data/predictions/cross")
 PLOTS = Path("plots/cross")
@@ -31,10 +36,19 @@ def main() -> None:
     params = load_params()
     cleaning = load_preprocessing(MODEL).cleaning
     path = CROSS / f"{name}.parquet"
-    reviews, dropped = prepare(check(read_parquet(path, ["text", "label"]), str(path)), cleaning)
-    reviews = cut(reviews, params.cross_dataset_evaluate.size, "test", "cross_dataset_evaluate.size")
-    require_both_labels(reviews, str(path), "choose a dataset with both")
-    print(f"{len(reviews):,} reviews, dropped: {dropped}")
+    found = survey(read_reviews(path), cleaning)
+    chosen = cut(found.usable, params.cross_dataset_evaluate.size, "test", "cross_dataset_evaluate.size")
+    require_both_labels(chosen, str(path), "choose a dataset with both")
+    reviews = tidy(pa.concat_tables(select(read_reviews(path), found.ids, chosen, cleaning)))
+
+    leaks = Leaks(reviews["text"].to_pylist(), params.subsample.near_duplicate)
+    for training in read_reviews(TRAIN):
+        leaks.find(training["text"].to_pylist())
+    stays = leaks.kinds == NONE
+    require_both_labels(chosen[stays], f"{path} without what leaks from {TRAIN}", "choose another dataset")
+    reviews = reviews.filter(pa.array(stays))
+    counts = found.counts | {"not_drawn": len(found.usable) - len(chosen)} | counted(leaks.kinds)
+    print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
     import torch
 
@@ -43,10 +57,11 @@ def main() -> None:
 
     torch.set_num_threads(params.threads)
     scorer = Scorer(MODEL, params.evaluate)
-    scores = scorer.score([review.input_ids for review in scorer.encode(reviews.text.tolist())])
+    scores = scorer.score([review.input_ids for review in scorer.encode(reviews["text"].to_pylist())])
     write_evaluation(
-        to_table(reviews),
+        reviews,
         scores,
+        counts=counts,
         metrics=METRICS / f"{name}.json",
         predictions=PREDICTIONS / f"{name}.parquet",
         plots=PLOTS / name,

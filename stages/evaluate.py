@@ -3,10 +3,10 @@
 Reads   models/sentiment/, data/tokenized/test.parquet, data/subsampled/test.parquet
 Writes  metrics/evaluate.json                                accuracy with its interval, F1, ROC-AUC, calibration with
                                                              the temperature and without
-        metrics/slices.json                                  accuracy by length, negation, capitals and so on
         data/predictions/test.parquet                        id, label, score (the probability of positive)
         data/predictions/errors.md                           the most confident errors
-        plots/evaluate/{confusion,roc,reliability,slices}.json
+        plots/evaluate/{confusion,roc,reliability}.json
+        plots/evaluate/slices.json                           accuracy by length, negation, capitals and so on
 
     python -m stages.evaluate
 """
@@ -22,7 +22,6 @@ MODEL = Path("models/sentiment")
 TOKENIZED = Path("data/tokenized/test.parquet")
 SUBSAMPLED = Path("data/subsampled/test.parquet")
 METRICS = Path("metrics/evaluate.json")
-SLICES = Path("metrics/slices.json")
 PREDICTIONS = Path("data/predictions/test.parquet")
 ERRORS = Path("data/predictions/errors.md")
 PLOTS = Path("plots/evaluate")
@@ -54,11 +53,9 @@ def main() -> None:
 
     correct = ((reviews.score >= 0.5) == reviews.label).to_numpy()
     truncated = encoded["tokens"].to_numpy() > scorer.preprocessing.tokenize.max_length
-    found = slices(reviews.text, correct, truncated)
-    write_json(PLOTS / "slices.json", points(found))
+    write_json(PLOTS / "slices.json", points(slices(reviews.text, correct, truncated)))
     with replacing(ERRORS) as file:
         file.write_text(errors(reviews), encoding="utf-8", newline="\n")
-    write_json(SLICES, found)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,45 @@
 """Clean the reviews, drop what can't be used, and cut disjoint, stratified train, validation and test splits.
 
 Reads   data/raw/train.parquet and, where there is one, data/raw/test.parquet
-Writes  data/subsampled/{train,validation,test}.parquet    id, text, label
+Writes  data/subsampled/{train,validation,test}.parquet    id, text, label; sorted by id
         metrics/subsample.json                             rows read, dropped by reason and kept
 
 The test split depends on neither the seed nor the order of rows: experiments with other seeds are scored on the same.
+The splits are drawn first; then what leaks between them is dropped, so that only what was drawn need be compared.
 
     python -m stages.subsample
 """
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
+from sentiment.buckets import in_order, put_aside
 from sentiment.command import run
 from sentiment.files import replacing, write_json
-from sentiment.params import Subsample, load_params
+from sentiment.leaks import NONE, between_splits, counted
+from sentiment.params import Params, Subsample, load_params
 from sentiment.reviews import (
-    check,
     cut,
     draw,
-    prepare,
-    read_parquet,
+    read_reviews,
     require_both_labels,
-    to_table,
+    select,
+    survey,
     without,
-    write_parquet,
+    write_batches,
 )
 
 RAW = Path("data/raw")
 SUBSAMPLED = Path("data/subsampled")
 METRICS = Path("metrics/subsample.json")
-
-
-def read(split: str, params: Subsample) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return a raw split's usable reviews and how many rows were read and dropped, by reason."""
-    path = RAW / f"{split}.parquet"
-    table = check(read_parquet(path, ["text", "label"]), str(path))
-    reviews, dropped = prepare(table, params.cleaning)
-    require_both_labels(reviews, str(path), "give a dataset with both")
-    return reviews, {"read": table.num_rows, **dropped}
+SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("label", pa.int8())])
+REMEDY = "raise subsample's sizes and shares, or give more reviews"
 
 
 def split(pool: pd.DataFrame, test: pd.DataFrame | None, params: Subsample, seed: int) -> dict[str, pd.DataFrame]:
@@ -50,38 +50,71 @@ def split(pool: pd.DataFrame, test: pd.DataFrame | None, params: Subsample, seed
     test = cut(test, params.test_size, "test", "subsample.test_size")
     if params.balance:
         smaller = int(pool.label.value_counts().min())
-        pool = pd.concat([draw(pool[pool.label == label], smaller, f"balance {seed}") for label in (0, 1)])
+        balanced = [draw(pool[pool.label == label], smaller, f"balance {seed}") for label in (0, 1)]
+        pool = pd.concat(balanced).sort_values("id", ignore_index=True)
     pool = cut(pool, params.train_size, f"train {seed}", "subsample.train_size")
     validation = draw(pool, round(len(pool) * params.validation_share), f"validation {seed}")
     splits = {"train": without(pool, validation), "validation": validation, "test": test}
     for name, reviews in splits.items():
-        require_both_labels(reviews, f"the {name} split", "raise subsample's sizes and shares, or give more reviews")
+        require_both_labels(reviews, f"the {name} split", REMEDY)
     return splits
+
+
+def staying(tables: Iterator[pa.Table], stays: NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """Yield the rows that stay."""
+    start = 0
+    for table in tables:
+        yield table.filter(pa.array(stays[start : start + table.num_rows]))
+        start += table.num_rows
+
+
+def put_splits_aside(params: Params, aside: Path) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
+    """Draw the splits and write their reviews to `aside`; return their ids and labels, and each source's counts."""
+    options = params.subsample
+    surveys = {}
+    for source in ("train", "test"):
+        path = RAW / f"{source}.parquet"
+        if source == "train" or path.exists():
+            surveys[source] = survey(read_reviews(path), options.cleaning)
+            require_both_labels(surveys[source].usable, str(path), "give a dataset with both")
+    pool = surveys["train"].usable
+    test = surveys["test"].usable if "test" in surveys else None
+    splits = split(pool, test, options, params.seed)
+
+    counts = {source: dict(found.counts) for source, found in surveys.items()}
+    if test is not None:
+        counts["train"]["in_test"] = len(pool) - len(without(pool, test))
+    for source, found in surveys.items():
+        own = {name: splits[name] for name in splits if test is None or (name == "test") == (source == "test")}
+        chosen = pd.concat(own.values()).sort_values("id")
+        rows = select(read_reviews(RAW / f"{source}.parquet"), found.ids, chosen, options.cleaning)
+        put_aside(rows, own, aside)
+        # What was usable but not drawn: cut by the sizes or by balance.
+        counts[source]["not_drawn"] = len(found.usable) - len(chosen) - counts[source].get("in_test", 0)
+    return splits, counts
 
 
 def main() -> None:
     params = load_params()
-    pool, train_counts = read("train", params.subsample)
-    counts = {"train": train_counts}
-    test = None
-    if (RAW / "test.parquet").exists():
-        test, counts["test"] = read("test", params.subsample)
-        train_counts["in_test"] = len(pool) - len(without(pool, test))
-
-    splits = split(pool, test, params.subsample, params.seed)
-
+    kept = {}
     with replacing(SUBSAMPLED) as folder:
+        aside = folder / "aside"
+        splits, counts = put_splits_aside(params, aside)
+        leaks = between_splits(
+            lambda name: (table["text"].to_pylist() for table in in_order(aside, name, "look for leaks")),
+            params.subsample.near_duplicate,
+        )
         for name, reviews in splits.items():
-            write_parquet(folder / f"{name}.parquet", to_table(reviews))
-    # What was usable but not drawn: cut by the sizes or by balance.
-    from_train = [reviews for name, reviews in splits.items() if name != "test" or test is None]
-    train_counts["not_drawn"] = len(pool) - train_counts.get("in_test", 0) - sum(map(len, from_train))
-    if test is not None:
-        counts["test"]["not_drawn"] = len(test) - len(splits["test"])
-    kept = {name: {"kept": len(reviews), "positives": int(reviews.label.sum())} for name, reviews in splits.items()}
+            stays = leaks[name] == NONE
+            require_both_labels(reviews[stays], f"the {name} split without what leaks", REMEDY)
+            write_batches(folder / f"{name}.parquet", staying(in_order(aside, name, "write"), stays), SCHEMA)
+            kept[name] = {"kept": int(stays.sum()), "positives": int(reviews.label[stays].sum())}
+            kept[name] |= counted(leaks[name])
+        shutil.rmtree(aside)
     write_json(METRICS, {"source": counts, "splits": kept})
-    for name, reviews in splits.items():
-        print(f"{name}: {len(reviews):,} reviews, {reviews.label.mean():.0%} positive")
+    for name, figures in kept.items():
+        share, leaked = figures["positives"] / figures["kept"], len(splits[name]) - figures["kept"]
+        print(f"{name}: {figures['kept']:,} reviews, {share:.0%} positive; {leaked:,} dropped, which leaked")
 
 
 if __name__ == "__main__":

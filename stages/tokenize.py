@@ -11,14 +11,12 @@ Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
 from sentiment.command import run
-from sentiment.encoding import CHUNK, Encoded, Encoder, load_tokenizer
+from sentiment.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
 from sentiment.reviews import read_parquet, write_parquet
@@ -38,19 +36,6 @@ def encoded_columns(encoded: Iterator[Encoded]) -> pa.Table:
     return pa.Table.from_batches(batches, pa.schema(ENCODED)).combine_chunks()
 
 
-def statistics(encoded: pa.Table, max_length: int) -> dict[str, Any]:
-    """Summarize a split: tokens per review before truncation, special tokens included."""
-    tokens = encoded["tokens"].to_numpy()
-    return {
-        "tokens": int(tokens.sum()),
-        "tokens_p50": float(np.percentile(tokens, 50)),
-        "tokens_p95": float(np.percentile(tokens, 95)),
-        "tokens_max": int(tokens.max()),
-        "truncated_share": float((tokens > max_length).mean()),
-        "unknown_share": int(encoded["unknown"].to_numpy().sum()) / int(tokens.sum()),
-    }
-
-
 def main() -> None:
     params = load_params().tokenize
     encode = Encoder(load_tokenizer(PRETRAINED), params)
@@ -65,7 +50,8 @@ def main() -> None:
             for name in ("input_ids", "tokens"):
                 table = table.append_column(name, encoded[name])
             write_parquet(folder / f"{split}.parquet", table)
-            metrics[split] = statistics(encoded, params.max_length)
+            unknown = int(encoded["unknown"].to_numpy().sum())
+            metrics[split] = statistics(encoded["tokens"].to_numpy(), unknown, params.max_length)
     write_json(METRICS, metrics)
 
 

@@ -28,6 +28,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "subsample.validation_share": [0, 0.51, "0.1", None],
     "subsample.test_share": [0, 0.51, -0.1],
     "subsample.balance": [1, "yes", None],
+    "subsample.near_duplicate": [0.49, 1.01, "0.5", None],
     "subsample.html_breaks": [0, "true"],
     "subsample.control_characters": [1, "no"],
     "subsample.unicode_nfc": [1.0, None],
@@ -44,9 +45,9 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.label_smoothing": [-0.1, 0.5],
     "train.dropout": [-0.1, 1, "none"],
     "train.freeze": ["all", None, True],
+    "train.freeze_layers": [-1, 1.5, None],
+    "train.layer_decay": [0, 1.1, "0.9", None],
     "train.pooling": ["max", None],
-    "train.freeze_layers": [-1, 0.5, None],
-    "train.layer_decay": [0, 1.1, None],
     "train.head": ["zero", None],
     "train.precision": ["fp16", 32],
     "train.validations_per_epoch": [0, 1.5],
@@ -57,6 +58,10 @@ ILLEGAL: dict[str, list[Any]] = {
     "cross_dataset_evaluate.size": [99, 1e3, False],
     "baseline.ngrams": [0, 6, 2.0],
     "baseline.C": [0, -1, "10", None],
+    "compare_tokenizers.vocabulary": [499, 2e3, None],
+    "compare_tokenizers.seeds": [1, 101, "3"],
+    "compare_tokenizers.size": [99, None],
+    "compare_tokenizers.pretrained": ["roberta", [""], None],
 }
 
 
@@ -145,6 +150,16 @@ def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
     assert load_params(written(tmp_path, ("pooling: mean", "pooling: first")))
+
+
+@pytest.mark.parametrize("freeze", ["none", "encoder"])
+def test_frozen_layers_need_frozen_embeddings(tmp_path: Path, freeze: str) -> None:
+    layers = ("freeze_layers: 0", "freeze_layers: 2")
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), layers)
+    sentence = "train needs freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, layers)).train.freeze_layers == 2
 
 
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:

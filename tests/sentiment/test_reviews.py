@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,16 @@ from sentiment import reviews
 from sentiment.errors import UserError
 from sentiment.files import sha256
 from sentiment.params import Cleaning
-from sentiment.reviews import MAX_CHARACTERS, check, map_parquet, prepare, read_parquet, write_parquet
+from sentiment.reviews import (
+    BATCH,
+    MAX_CHARACTERS,
+    check,
+    map_parquet,
+    read_parquet,
+    read_reviews,
+    survey,
+    write_parquet,
+)
 
 
 def table_of(rows: list[tuple[str, int]]) -> pa.Table:
@@ -42,7 +52,7 @@ def test_a_mapped_table_is_the_one_that_would_be_read(
     folder = tmp_path_factory.mktemp("mapped")
     write_parquet(folder / "a.parquet", table_of(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reviews, "MAPPED_ROWS", mapped)
+        patch.setattr(reviews, "BATCH", mapped)
         table = map_parquet(folder / "a.parquet", ["label", "text"], folder / "a.arrow")
     assert table.equals(read_parquet(folder / "a.parquet", ["label", "text"]))
     assert {path.name for path in folder.iterdir()} == {"a.parquet", "a.arrow"}
@@ -104,7 +114,7 @@ def test_a_damaged_byte_is_refused_or_harmless(
     path.write_bytes(content)
     refusal = None
     try:
-        prepare(check(read_parquet(path, ["text", "label"]), str(path)), cleaning)
+        survey(read_reviews(path), cleaning)
     except UserError as error:
         refusal = str(error)
     assert refusal is None or str(path) in refusal
@@ -183,3 +193,24 @@ def test_any_integers_and_long_strings_are_brought_to_the_schemas_types(kind: pa
     table = check(pa.table({"text": text, "label": pa.array([0, 1], kind)}), "a.parquet")
     assert table.schema == pa.schema([("text", pa.string()), ("label", pa.int8())])
     assert table.to_pydict() == {"text": ["a", "b"], "label": [0, 1]}
+
+
+@pytest.mark.parametrize("rows_per_group", [1000, BATCH, 30_000])
+def test_reviews_are_read_in_small_batches_whatever_the_row_groups(tmp_path: Path, rows_per_group: int) -> None:
+    table = table_of([(f"review {i}", i % 2) for i in range(30_000)])
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=rows_per_group)
+    batches = list(read_reviews(tmp_path / "a.parquet"))
+    assert max(batch.num_rows for batch in batches) <= BATCH
+    assert pa.concat_tables(batches).equals(table)
+
+
+def test_a_bad_row_of_a_later_batch_is_named_by_its_place_in_the_file(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", table_of([(f"review {i}", 7 * (i == 20_000)) for i in range(30_000)]))
+    with pytest.raises(UserError, match=r"a\.parquet, row 20000: label is 7, but must be 0 \(negative\) or 1"):
+        list(read_reviews(tmp_path / "a.parquet"))
+
+
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", table_of([("a", 1)]).slice(1))
+    with pytest.raises(UserError, match=r"a\.parquet has no rows: at least one review of each label is needed$"):
+        list(read_reviews(tmp_path / "a.parquet"))

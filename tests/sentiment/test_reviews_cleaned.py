@@ -1,15 +1,24 @@
-import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.params import Cleaning
-from sentiment.reviews import clean, content_id, prepare, to_table
+from sentiment.reviews import clean, content_id, content_ids, select, survey, tidy
 
 TEXTS = st.text(max_size=12) | st.text("aA bé<r/>\u0301\u0085\u00a0\n\x1f", max_size=12)
 ROWS = st.lists(st.tuples(TEXTS, st.sampled_from([0, 1])), min_size=1, max_size=12)
 CLEANINGS = st.builds(Cleaning, html_breaks=st.booleans(), control_characters=st.booleans(), unicode_nfc=st.booleans())
+
+
+def usable(parts: list[pa.Table], cleaning: Cleaning) -> tuple[pa.Table, dict[str, int]]:
+    """Survey a table given in parts, select all that can be used, and tidy it."""
+    found = survey(parts, cleaning)
+    rows = list(select(parts, found.ids, found.usable, cleaning))
+    nothing = pa.table({"id": pa.array([], pa.uint64()), **parts[0].slice(0, 0).to_pydict()})
+    reviews = tidy(pa.concat_tables(rows)) if rows else nothing
+    assert reviews["label"].to_pylist() == found.usable.label.tolist()
+    return reviews, found.counts
 
 
 def table_of(rows: list[tuple[str, int]]) -> pa.Table:
@@ -47,29 +56,38 @@ def test_texts_that_differ_in_case_and_blanks_only_share_their_id(one: str, othe
     assert content_id(one) == content_id(other) != content_id(one + "x")
 
 
+@given(texts=st.lists(TEXTS, max_size=4))
+def test_ids_are_spelled_as_hex_digits_or_counted_as_numbers(texts: list[str]) -> None:
+    assert [f"{number:016x}" for number in content_ids(texts)] == [content_id(text) for text in texts]
+
+
 @given(rows=ROWS, cleaning=CLEANINGS, data=st.data())
-def test_every_row_is_kept_or_counted_and_their_order_has_no_influence(
+def test_every_row_is_kept_or_counted_and_neither_their_order_nor_their_parts_have_an_influence(
     rows: list[tuple[str, int]], cleaning: Cleaning, data: st.DataObject
 ) -> None:
-    reviews, dropped = prepare(table_of(rows), cleaning)
-    assert len(reviews) + sum(dropped.values()) == len(rows)
-    assert reviews.id.is_unique
-    assert reviews.id.is_monotonic_increasing
-    assert (reviews.text.str.strip() != "").all()
-    assert [content_id(text) for text in reviews.text] == reviews.id.tolist()
-    shuffled, dropped_then = prepare(table_of(data.draw(st.permutations(rows))), cleaning)
-    pd.testing.assert_frame_equal(reviews, shuffled)
-    assert dropped == dropped_then
+    reviews, counts = usable([table_of(rows)], cleaning)
+    texts, ids = reviews["text"].to_pylist(), reviews["id"].to_pylist()
+    assert counts["read"] == len(rows)
+    assert len(texts) + sum(counts.values()) == 2 * len(rows)
+    assert ids == sorted(set(ids))
+    assert all(text.strip() for text in texts)
+    assert [content_id(text) for text in texts] == ids
+    shuffled = table_of(data.draw(st.permutations(rows)))
+    cut = data.draw(st.integers(0, len(rows)))
+    again, counts_then = usable([shuffled.slice(0, cut), shuffled.slice(cut)], cleaning)
+    assert again.equals(reviews)
+    assert counts_then == counts
 
 
 def test_empty_contradictory_and_duplicate_rows_are_dropped_and_counted_apart(cleaning: Cleaning) -> None:
     rows = [("good", 1), ("Good ", 1), ("odd", 0), ("ODD", 1), ("odd<br>", 1), ("<br /> \x00", 0), ("", 1), ("bad", 0)]
-    reviews, dropped = prepare(table_of(rows), cleaning)
-    assert sorted(zip(reviews.text, reviews.label, strict=True)) == [("Good", 1), ("bad", 0)]
-    assert dropped == {"empty": 2, "contradictory": 3, "duplicate": 1}
-    assert to_table(reviews).schema.types == [pa.string(), pa.string(), pa.int8()]
+    reviews, counts = usable([table_of(rows)], cleaning)
+    kept = zip(reviews["text"].to_pylist(), reviews["label"].to_pylist(), strict=True)
+    assert sorted(kept) == [("Good", 1), ("bad", 0)]
+    assert counts == {"read": 8, "empty": 2, "contradictory": 3, "duplicate": 1}
+    assert reviews.schema.types == [pa.string(), pa.string(), pa.int8()]
 
 
 def test_a_table_without_any_text_is_all_counted_as_empty(cleaning: Cleaning) -> None:
-    reviews, dropped = prepare(table_of([(" ", 0), ("<br>", 1)]), cleaning)
-    assert (len(reviews), dropped["empty"]) == (0, 2)
+    found = survey([table_of([(" ", 0), ("<br>", 1)])], cleaning)
+    assert (len(found.usable), found.counts["empty"]) == (0, 2)

@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -9,11 +10,11 @@ from sentiment.errors import UserError
 from sentiment.reviews import cut, draw, require_both_labels, without
 
 
-def frame(negatives: int, positives: int, prefix: str = "") -> pd.DataFrame:
-    """Prepared reviews: so many of each label, with ids made from their number."""
-    numbers = range(negatives + positives)
-    labels = [int(i >= negatives) for i in numbers]
-    return pd.DataFrame({"id": [f"{prefix}{i:04d}" for i in numbers], "text": "t", "label": labels})
+def frame(negatives: int, positives: int, first: int = 0) -> pd.DataFrame:
+    """Surveyed reviews: so many of each label, with their numbers as ids."""
+    count = negatives + positives
+    labels = [int(number >= negatives) for number in range(count)]
+    return pd.DataFrame({"id": np.arange(first, first + count, dtype=np.uint64), "label": labels})
 
 
 @given(
@@ -40,14 +41,14 @@ def test_a_draw_is_stratified_disjoint_from_its_rest_and_independent_of_row_orde
 
 def test_other_reviews_do_not_move_a_review_in_the_queue() -> None:
     few = frame(50, 0)
-    drawn = draw(pd.concat([few, frame(50, 0, "other ")], ignore_index=True), 40, "test")
+    drawn = draw(pd.concat([few, frame(50, 0, 1000)], ignore_index=True), 40, "test")
     of_few = drawn[drawn.id.isin(few.id)]
     assert 0 < len(of_few) < 40
     assert draw(few, len(of_few), "test").id.tolist() == of_few.id.tolist()
 
 
 def test_tables_put_together_with_their_row_numbers_are_drawn_from_as_any_other() -> None:
-    together = pd.concat([frame(60, 0), frame(0, 60, "other ")])
+    together = pd.concat([frame(60, 0), frame(0, 60, 1000)])
     drawn = draw(together, 20, "train")
     assert (len(drawn), drawn.id.nunique(), drawn.label.sum()) == (20, 20, 10)
     pd.testing.assert_frame_equal(drawn, draw(together.reset_index(drop=True), 20, "train"))

@@ -97,7 +97,7 @@ def test_train_saves_the_temperature_that_suits_the_saved_model_on_the_validatio
 def test_evaluate_tells_calibration_before_and_after_slices_and_errors(model: Path) -> None:
     evaluate.main()
 
-    assert {"metrics/slices.json", "data/predictions/errors.md", "plots/evaluate/slices.json"} <= set(written(Path()))
+    assert {"data/predictions/errors.md", "plots/evaluate/slices.json"} <= set(written(Path()))
     test = pq.read_table("data/tokenized/test.parquet")
     labels = test["label"].to_numpy()
     logits = Scorer(model, Evaluate(batch_size=64, precision="fp32")).logits(test["input_ids"].to_pylist())
@@ -107,9 +107,9 @@ def test_evaluate_tells_calibration_before_and_after_slices_and_errors(model: Pa
         assert {name: found[name] for name in ("ece", "brier", "log_loss")} == pytest.approx(
             {name: expected[name] for name in ("ece", "brier", "log_loss")}, abs=1e-5
         )
-    slices = read("metrics/slices.json")
-    assert all(sum(part["n"] for part in values.values()) == 64 for values in slices.values())
-    assert slices["truncated"]["yes"]["n"] == sum(tokens > 8 for tokens in test["tokens"].to_pylist()) > 0
+    slices = {point["slice"]: point["n"] for point in read("plots/evaluate/slices.json")}
+    assert slices["truncated: yes"] == sum(tokens > 8 for tokens in test["tokens"].to_pylist()) > 0
+    assert slices["truncated: yes"] + slices["truncated: no"] == 64
     wrong = round(64 * (1 - metrics["accuracy"]))
     assert f"{wrong} of 64 reviews were labelled wrongly" in Path("data/predictions/errors.md").read_text(
         encoding="utf-8"
@@ -133,9 +133,12 @@ def test_behaviour_writes_every_case_and_the_rates_that_follow_from_them(
 
     rates = read("metrics/behaviour.json")
     tried = pq.read_table("data/predictions/behaviour.parquet").to_pandas()
-    assert {name: rate["n"] for name, rate in rates.items()} == tried.groupby("capability").size().to_dict()
-    assert {name: rate["failure_rate"] for name, rate in rates.items()} == pytest.approx(
-        tried.groupby("capability").failed.mean().to_dict(), abs=1e-6
-    )
-    assert len(read("plots/behaviour.json")) == tried.groupby(["capability", "check"]).ngroups
+    assert rates == pytest.approx(tried.groupby("capability").failed.mean().to_dict(), abs=1e-6)
+    checks = {check["check"]: (check["n"], check["failure_rate"]) for check in read("plots/behaviour.json")}
+    grouped = tried.groupby(["capability", "kind", "check"]).failed.agg(["size", "mean"])
+    expected = {
+        f"{capability}: {kind} {name}": (size, mean) for (capability, kind, name), (size, mean) in grouped.T.items()
+    }
+    assert {name: n for name, (n, _) in checks.items()} == {name: n for name, (n, _) in expected.items()}
+    assert [rate for _, rate in checks.values()] == pytest.approx([expected[name][1] for name in checks], abs=1e-6)
     assert "negation: " in capsys.readouterr().out

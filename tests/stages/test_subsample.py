@@ -1,7 +1,6 @@
 """Subsample: what goes in, what comes out, and what is refused."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sentiment import buckets
 from sentiment.errors import UserError
-from sentiment.params import Cleaning
-from sentiment.reviews import check, prepare, read_parquet, without
 from stages import subsample
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL_REVIEWS = Path(os.environ.get("REAL_REVIEWS", ROOT.parent / "shared" / "data"))
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -32,6 +29,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def reviews(count: int, start: int = 0) -> pd.DataFrame:
     texts = [f"review {number} was {'good' if number % 2 else 'bad'}" for number in range(start, start + count)]
     return pd.DataFrame({"text": texts, "label": pd.array([n % 2 for n in range(start, start + count)], "int8")})
+
+
+def labelled(texts: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"text": texts, "label": pd.array([number % 2 for number in range(len(texts))], "int8")})
 
 
 def write(folder: Path, split: str, table: pd.DataFrame) -> None:
@@ -69,6 +70,33 @@ def test_the_order_of_the_rows_has_no_influence(folder: Path) -> None:
     assert {path.name: path.read_bytes() for path in Path("data/subsampled").iterdir()} == before
 
 
+@pytest.mark.parametrize("rows_per_group", [7, 100, 400])
+def test_the_layout_of_the_row_groups_has_no_influence(folder: Path, rows_per_group: int) -> None:
+    subsample.main()
+    before = {path.name: path.read_bytes() for path in Path("data/subsampled").iterdir()}
+    path = folder / "data/raw/train.parquet"
+    pq.write_table(pq.read_table(path), path, row_group_size=rows_per_group)
+    subsample.main()
+
+    assert {path.name: path.read_bytes() for path in Path("data/subsampled").iterdir()} == before
+
+
+def test_more_reviews_than_a_bucket_holds_come_out_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subsample.main()
+    before = {name: read(name) for name in ("train", "validation", "test")}
+    monkeypatch.setattr(buckets, "SIZE", 50)
+    subsample.main()
+
+    assert pq.ParquetFile("data/subsampled/train.parquet").num_row_groups == 6
+    assert sorted(path.name for path in Path("data/subsampled").iterdir()) == [
+        "test.parquet",
+        "train.parquet",
+        "validation.parquet",
+    ]
+    for name, table in before.items():
+        pd.testing.assert_frame_equal(read(name), table)
+
+
 def test_another_seed_draws_other_training_reviews_but_the_same_test_reviews(folder: Path) -> None:
     subsample.main()
     train, test = read("train"), read("test")
@@ -87,6 +115,54 @@ def test_training_reviews_that_stand_in_the_test_split_are_dropped_and_counted(f
     assert counts["source"]["train"]["in_test"] == 10
     assert set(read("test").text) == set(reviews(10).text) | set(reviews(100, start=1000).text)
     assert not set(read("train").id) & set(read("test").id)
+
+
+LONG = "The review that somebody wrote after the second half of the first night, number {} of its kind."
+
+
+def test_training_reviews_that_share_most_with_a_test_review_are_dropped_and_counted_by_kind(folder: Path) -> None:
+    tests = [LONG.format(f"{number} {number}th" * 3) for number in range(4)]
+    train = [
+        tests[0].upper().replace(",", " --"),
+        f"I had this to say. {tests[1]} And that is all.",
+        tests[2][10:70],
+        tests[3].replace("second", "first"),
+    ]
+    write(folder, "test", pd.concat([reviews(100, start=1000), labelled(tests)]))
+    write(folder, "train", pd.concat([reviews(400), labelled(train)]))
+    subsample.main()
+    counts = json.loads(Path("metrics/subsample.json").read_text(encoding="utf-8"))
+
+    assert set(read("test").text) == {*reviews(100, start=1000).text, *tests}
+    assert not set(train) & {*read("train").text, *read("validation").text}
+    leaked = {
+        name: sum(counts["splits"][split][f"leaked_{name}"] for split in ("train", "validation"))
+        for name in ("exact", "contained", "near")
+    }
+    assert leaked == {"exact": 1, "contained": 2, "near": 1}
+    assert sum(split["kept"] for split in counts["splits"].values()) == 504
+
+
+def test_what_train_and_validation_share_leaves_validation(folder: Path) -> None:
+    twins = [LONG.format(number // 2) + "!" * (number % 2) for number in range(200)]
+    write(folder, "train", pd.concat([reviews(400), labelled(twins)]))
+    write(folder, "test", reviews(100, start=1000))
+    set_parameter("near_duplicate: 0.5", "near_duplicate: 1")
+    subsample.main()
+    counts = json.loads(Path("metrics/subsample.json").read_text(encoding="utf-8"))["splits"]
+
+    assert counts["train"]["kept"] == 540
+    assert counts["validation"]["leaked_exact"] > 10
+    assert counts["validation"]["kept"] + counts["validation"]["leaked_exact"] == 60
+    assert not {text.strip("!") for text in read("validation").text} & {text.strip("!") for text in read("train").text}
+
+
+def test_splits_that_leak_altogether_are_refused_and_leave_nothing(folder: Path) -> None:
+    write(folder, "train", labelled([LONG.format(number) for number in range(400)]))
+
+    with pytest.raises(UserError, match=r"^the train split without what leaks needs at least 2 negative reviews, but"):
+        subsample.main()
+    assert [path.name for path in (folder / "data").iterdir()] == ["raw"]
 
 
 def test_everything_read_is_kept_or_counted_as_dropped(folder: Path) -> None:
@@ -176,30 +252,3 @@ def test_more_reviews_than_there_are_can_not_be_drawn(folder: Path) -> None:
 
     with pytest.raises(UserError, match=r"subsample\.train_size is 500, but only 320 reviews are left"):
         subsample.main()
-
-
-def real(name: str) -> tuple[pd.DataFrame, int]:
-    """Return a real dataset's usable reviews and its number of rows; skip where it is not at hand, but not in CI."""
-    path = REAL_REVIEWS / f"{name}.parquet"
-    if not path.is_file():
-        assert os.environ.get("CI") != "true", f"{path} is missing"
-        pytest.skip(f"{path} is not on this machine")
-    table = check(read_parquet(path, ["text", "label"]), name)
-    as_they_are = Cleaning(html_breaks=False, control_characters=False, unicode_nfc=False)
-    return prepare(table, as_they_are)[0], table.num_rows
-
-
-@pytest.mark.parametrize(
-    ("name", "repeated", "contradictory"), [("imdb-train", 96, 0), ("imdb-test", 199, 0), ("sst2-train", 371, 5)]
-)
-def test_the_known_duplicates_of_real_datasets_are_dropped(name: str, repeated: int, contradictory: int) -> None:
-    kept, rows = real(name)
-
-    assert rows - len(kept) == repeated + contradictory
-
-
-def test_the_known_reviews_that_imdb_has_in_both_splits_are_found() -> None:
-    train, _ = real("imdb-train")
-    test, _ = real("imdb-test")
-
-    assert len(train) - len(without(train, test)) == 123

@@ -1,0 +1,95 @@
+"""Cross-evaluation: what is scored, what is left out, and what is refused."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sentiment.errors import UserError
+from stages import cross_dataset_evaluate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write(path: str, texts: list[str]) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame({"text": texts, "label": pd.array([n % 2 for n in range(len(texts))], "int8")})
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
+
+
+def reviews(count: int) -> list[str]:
+    """Reviews that have no pair of words in common."""
+    return [
+        " ".join(f"{word}{number}" for word in ("this", "film", "was", "so", "very", "good")) for number in range(count)
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder of the stage: params.yaml, a trained model, 40 reviews and others to train on."""
+    shutil.copytree(trained, tmp_path / "models/sentiment")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cross_dataset_evaluate", "others"])
+    write("data/cross/others.parquet", reviews(40))
+    write("data/subsampled/train.parquet", ["nothing of the kind", "and nothing else"])
+    return tmp_path
+
+
+def evaluated() -> dict[str, float]:
+    cross_dataset_evaluate.main()
+    return json.loads(Path("metrics/cross/others.json").read_text(encoding="utf-8"))
+
+
+def test_all_reviews_are_scored_where_none_leaks(folder: Path) -> None:
+    metrics = evaluated()
+
+    assert (metrics["n"], metrics["positives"]) == (40, 20)
+    assert {metrics[f"leaked_{kind}"] for kind in ("exact", "contained", "near")} == {0}
+
+
+def test_reviews_that_leak_from_training_are_counted_and_not_scored(folder: Path) -> None:
+    own = reviews(40)
+    changed = own[3].replace("this3", "that3")
+    write("data/subsampled/train.parquet", [own[0].title(), f"{own[1]}!", f"I say: {own[2]}, I do.", changed, "other"])
+    metrics = evaluated()
+    scored = pq.read_table("data/predictions/cross/others.parquet")
+
+    assert {name: value for name, value in metrics.items() if name.startswith("leaked")} == {
+        "leaked_exact": 2,
+        "leaked_contained": 1,
+        "leaked_near": 1,
+    }
+    assert metrics["n"] == scored.num_rows == 36
+    assert sum(point["count"] for point in json.loads(Path("plots/cross/others/confusion.json").read_text())) == 36
+
+
+def test_every_row_read_is_scored_or_counted(folder: Path) -> None:
+    own = reviews(150)
+    write("data/cross/others.parquet", [*own, "", "Odd", "odd", own[1], own[0]])
+    write("data/subsampled/train.parquet", [*own[:10], "other"])
+    params = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(params.replace("  size:\n", "  size: 100\n"), encoding="utf-8")
+    metrics = evaluated()
+
+    left_out = ("empty", "contradictory", "duplicate", "not_drawn", "leaked_exact", "leaked_contained", "leaked_near")
+    assert metrics["read"] == 155 == metrics["n"] + sum(metrics[name] for name in left_out)
+    assert [metrics[name] for name in left_out[:4]] == [1, 2, 2, 50]
+    assert 0 < metrics["leaked_exact"] <= 10
+
+
+def test_a_dataset_that_was_trained_on_is_refused_and_leaves_nothing(folder: Path) -> None:
+    write("data/subsampled/train.parquet", reviews(40))
+
+    with pytest.raises(UserError) as caught:
+        cross_dataset_evaluate.main()
+    assert str(caught.value) == (
+        "data/cross/others.parquet without what leaks from data/subsampled/train.parquet "
+        "needs at least 2 negative reviews, but has 0: choose another dataset"
+    )
+    assert not (folder / "metrics").exists()
