@@ -63,7 +63,6 @@ def stock(train: pa.Table, params: Params, output: Path, seed: int, *, pad_to_ma
             num_train_epochs=params.train.epochs,
             learning_rate=params.train.lr,
             per_device_train_batch_size=params.train.batch_size,
-            per_device_eval_batch_size=params.evaluate.batch_size,
             seed=seed,
             disable_tqdm=True,
             report_to="none",

@@ -146,15 +146,16 @@ def tokenization(params: Params, repetitions: int) -> dict[str, Any]:
     }
 
 
+FUSED_ATTENTION = "aten::_scaled_dot_product_flash_attention_for_cpu"
 KINDS = {
     "matrix products of the layers": ("aten::mm", "aten::addmm"),
-    "matrix products of attention": ("aten::bmm",),
+    "attention, its softmax aside where it is not fused": ("aten::bmm", FUSED_ATTENTION),
     "copies, most between fp32 and bf16": ("aten::copy_",),
     "softmax and its gradient": ("aten::_softmax", "aten::_softmax_backward_data"),
     "GELU and its gradient": ("aten::gelu", "aten::gelu_backward"),
     "layer norm and its gradient": ("aten::native_layer_norm", "aten::native_layer_norm_backward"),
-    "optimizer and moving average": ("aten::_fused_adamw_", "aten::lerp"),
-    "sums, residual connections": ("aten::add", "aten::add_", "aten::sum", "aten::mul", "aten::mul_"),
+    "optimizer and moving average": ("aten::_fused_adamw_", "aten::lerp", "aten::linalg_vector_norm"),
+    "sums and products of elements": ("aten::add", "aten::add_", "aten::sum", "aten::mul", "aten::mul_"),
 }
 
 
@@ -205,14 +206,14 @@ def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, f
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what the stages need, with one epoch instead of the parameters' many."""
+    """Copy what the stages need, with one epoch instead of the parameters' many, and time enough for it."""
     for name in ("benchmarks", "docs", "sentiment", "stages", "own", "data", "models"):
         shutil.copytree(name, folder / name)
     for name in ("catalog.yaml", "requirements.txt"):
         shutil.copy(name, folder)
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
-    params["train"]["epochs"] = 1
+    params["train"] |= {"epochs": 1, "max_minutes": 60}
     yaml.dump(params, folder / "params.yaml")
 
 
