@@ -46,7 +46,8 @@ the choice is in the pipeline's `metrics/`.
 
 ## Use
 The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
-`AutoModelForSequenceClassification` alone needs `import sentiment.classifier` before it where pooling is `mean`.
+`AutoModelForSequenceClassification` alone needs `import sentiment.classifier` before it where pooling is `mean`, and its
+logits must be divided by {temperature:.3f}, the temperature of `calibration.json`, before they are read as certainty.
 
 ## Limits
 - It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
@@ -76,6 +77,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         steps=metrics["steps"],
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
+        temperature=metrics["temperature"],
     )
 
 
