@@ -7,13 +7,13 @@ import pyarrow.compute as pc
 from sentiment.catalog import DatasetEntry, SplitName
 from sentiment.errors import UserError
 from sentiment.reviews import check, read_parquet
-from sentiment.sources import locate
+from sentiment.sources import locate_all
 
 
 def load_split(entry: DatasetEntry, split: SplitName) -> pa.Table:
     """Return a split's review table (see reviews.SCHEMA); raise UserError when it isn't what the catalog says it is."""
     wanted = entry.splits[split]
-    path = locate(entry.source, wanted.file, entry.files[wanted.file], "dataset")
+    path = locate_all(entry.source, {wanted.file: entry.files[wanted.file]}, "dataset")[wanted.file]
     table = read_parquet(path, [entry.text, entry.label, *wanted.where])
     place = f"{path} ({split})"
     rows = np.arange(table.num_rows)

@@ -121,10 +121,9 @@ class Encoder:
         while chunk := list(islice(remaining, CHUNK)):
             # split_special_tokens: a review that says "[SEP]" means the letters, not the token.
             encoding = self.tokenizer(chunk, add_special_tokens=False, split_special_tokens=True, verbose=False)
-            for ids in encoding["input_ids"]:
-                if not special.isdisjoint(ids):
-                    # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
-                    ids = [token for token in ids if token not in special]  # noqa: PLW2901
+            for found in encoding["input_ids"]:
+                # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
+                ids = found if special.isdisjoint(found) else [token for token in found if token not in special]
                 kept = truncate(ids, room, self.params)
                 unknown = ids.count(self.tokenizer.unk_token_id)
                 # GPT-2 encodes nothing as nothing, of which a model can make nothing.

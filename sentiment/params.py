@@ -60,6 +60,8 @@ class Train(Strict):
     label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     freeze: Literal["none", "embeddings", "encoder"]
+    freeze_layers: int = Field(ge=0)
+    layer_decay: float = Field(gt=0, le=1)
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
     precision: Precision
@@ -70,6 +72,12 @@ class Train(Strict):
     def _probe_needs_the_mean(self) -> Self:
         if self.head == "probe" and self.pooling != "mean":
             raise ValueError("head: random where pooling is first (the probe is fitted on averages)")
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_layers_have_frozen_embeddings(self) -> Self:
+        if self.freeze_layers and self.freeze != "embeddings":
+            raise ValueError("freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)")
         return self
 
 

@@ -27,6 +27,7 @@ from sentiment.checkpoints import newest_complete
 from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
+from sentiment.layers import depths
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
@@ -81,16 +82,36 @@ def _moving_average(decay: float, average: torch.Tensor, weight: torch.Tensor, s
     return average.lerp(weight, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
 
 
+def by_learning_rate(groups: list[dict[str, Any]], model: PreTrainedModel, layer_decay: float) -> list[dict[str, Any]]:
+    """Split an optimizer's groups so that each layer's learning rate is `layer_decay` times that of the one above.
+
+    The head keeps the groups' own rate and comes first, which is the rate that the log shows.
+    """
+    depth = depths(model)
+    head = max(depth.values())
+    scales = {id(weight): layer_decay ** (head - depth[name]) for name, weight in model.named_parameters()}
+    split = [
+        group | {"lr": scale * group["lr"], "params": [w for w in group["params"] if scales[id(w)] == scale]}
+        for scale in sorted(set(scales.values()), reverse=True)
+        for group in groups
+    ]
+    return [group for group in split if group["params"]]
+
+
 class AveragingTrainer(Trainer):
     """transformers' Trainer with length-bucketed batches, which validates and keeps a moving average of the weights.
 
     The average over the last steps generalizes better than any one step's weights do (Izmailov et al. 2018,
-    arXiv:1803.05407). `decay` is the share of it that a step leaves; 0 is no average.
+    arXiv:1803.05407). `decay` is the share of it that a step leaves; 0 is no average. Each layer's learning rate is
+    `layer_decay` times that of the one above.
     """
 
-    def __init__(self, *args: Any, sampler: LengthBucketSampler, decay: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, sampler: LengthBucketSampler, decay: float, layer_decay: float, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.sampler = sampler
+        self.layer_decay = layer_decay
         self.average = AveragedModel(self.model, avg_fn=partial(_moving_average, decay))
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
@@ -100,6 +121,8 @@ class AveragingTrainer(Trainer):
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         optimizer = super().create_optimizer(*args, **kwargs)
+        if self.layer_decay < 1:
+            optimizer.param_groups[:] = by_learning_rate(optimizer.param_groups, self.model, self.layer_decay)
         optimizer.register_step_post_hook(lambda *_: self.average.update_parameters(self.model))
         return optimizer
 
@@ -190,6 +213,7 @@ def fine_tune(
         ],
         sampler=sampler,
         decay=params.train.averaging,
+        layer_decay=params.train.layer_decay,
     )
     checkpoint = newest_complete(checkpoints)
     if checkpoint:

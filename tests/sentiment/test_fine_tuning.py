@@ -124,6 +124,26 @@ def test_a_frozen_encoder_stays_as_it_was(bench: Bench, tiny: Callable[..., Para
     assert metrics["parameters_trained"] == 2 * 16 + 2
 
 
+def test_frozen_layers_and_those_that_learn_at_next_to_no_rate_stay_as_they_were(
+    bench: Bench, tiny: Callable[..., Params]
+) -> None:
+    for name, train in {
+        "frozen": {"freeze": "embeddings", "freeze_layers": 1},
+        "slow": {"freeze": "none", "layer_decay": 1e-9},
+    }.items():
+        params = tiny(epochs=1, dropout=0.0, **train)
+        model, _ = bench.train(params, name)
+        set_seed(params.seed)
+        before = build(bench.pretrained, bench.tokenizer, params.train).state_dict()
+        moved = {key: float((weight - before[key]).abs().max()) for key, weight in model.state_dict().items()}
+        changed = {key for key, distance in moved.items() if distance > 1e-6}
+        learnt = ("head.", "encoder.encoder.layer.1.") if name == "frozen" else ("head.",)
+        # Softmax does not feel a bias that all keys have in common, so it hardly moves.
+        expected = {key for key in moved if key.startswith(learnt) and "key.bias" not in key}
+        assert expected <= changed
+        assert all(key.startswith(learnt) for key in changed)
+
+
 def test_batches_are_the_samplers_in_every_epoch(bench: Bench, tiny: Callable[..., Params]) -> None:
     params, seen = tiny(), []
     collate = bench.padding
@@ -155,12 +175,23 @@ SHORT = TINY
 """16 steps, each in the curves; checkpoints at 4, 8, 12 and 16."""
 LONG = TINY | {"epochs": 8, "batch_size": 5, "validations_per_epoch": 1}
 """104 steps, every other one in the curves; checkpoints at 13, 26 and so on."""
+LAYERS = SHORT | {"layer_decay": 0.5}
+"""As SHORT, with a learning rate of its own for each layer."""
+NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers"}
 
 
 @pytest.mark.parametrize(
     "case",
-    [(SHORT, 3, None), (SHORT, 6, 4), (SHORT, 11, 8), (SHORT, 16, 12), (SHORT, None, 16), (LONG, 20, 13)],
-    ids=lambda case: f"{'long' if case[0] is LONG else 'short'} stopped at {case[1]} continued from {case[2]}",
+    [
+        (SHORT, 3, None),
+        (SHORT, 6, 4),
+        (SHORT, 11, 8),
+        (SHORT, 16, 12),
+        (SHORT, None, 16),
+        (LONG, 20, 13),
+        (LAYERS, 6, 4),
+    ],
+    ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
 )
 def test_a_continued_training_gives_the_bytes_of_an_uninterrupted_one(
     bench: Bench, tiny: Callable[..., Params], capsys: pytest.CaptureFixture[str], case: tuple[dict, int, int]

@@ -40,6 +40,8 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.label_smoothing": [-0.1, 0.5],
     "train.dropout": [-0.1, 1, "none"],
     "train.freeze": ["all", None, True],
+    "train.freeze_layers": [-1, 1.5, None],
+    "train.layer_decay": [0, 1.1, "0.9", None],
     "train.pooling": ["max", None],
     "train.head": ["zero", None],
     "train.precision": ["fp16", 32],
@@ -138,6 +140,16 @@ def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
     assert load_params(written(tmp_path, ("pooling: mean", "pooling: first")))
+
+
+@pytest.mark.parametrize("freeze", ["none", "encoder"])
+def test_frozen_layers_need_frozen_embeddings(tmp_path: Path, freeze: str) -> None:
+    layers = ("freeze_layers: 0", "freeze_layers: 2")
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), layers)
+    sentence = "train needs freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, layers)).train.freeze_layers == 2
 
 
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:
