@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sentiment.errors import UserError, readable
-from sentiment.params import Tokenize
+from sentiment.params import Strict, Tokenize
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1000
@@ -114,21 +115,21 @@ class Encoder:
 
     def __call__(self, texts: Sequence[str]) -> Iterator["Encoded"]:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
+        return self.bare()(texts)
+
+    def bare(self) -> "BareEncoder":
+        """Return the same encoder without transformers; this one's tokenizer is left as it is."""
+        from tokenizers import Tokenizer
+
         before, after = self._special_tokens()
-        room = self.params.max_length - len(before) - len(after)
-        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
-        remaining = iter(texts)
-        while chunk := list(islice(remaining, CHUNK)):
-            # split_special_tokens: a review that says "[SEP]" means the letters, not the token.
-            encoding = self.tokenizer(chunk, add_special_tokens=False, split_special_tokens=True, verbose=False)
-            for found in encoding["input_ids"]:
-                # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
-                ids = found if special.isdisjoint(found) else [token for token in found if token not in special]
-                kept = truncate(ids, room, self.params)
-                unknown = ids.count(self.tokenizer.unk_token_id)
-                # GPT-2 encodes nothing as nothing, of which a model can make nothing.
-                input_ids = [*before, *kept, *after] or [self.tokenizer.pad_token_id]
-                yield Encoded(input_ids, len(before) + len(ids) + len(after), unknown)
+        special = SpecialTokens(
+            before=before,
+            after=after,
+            reserved=sorted(set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}),
+            unknown=self.tokenizer.unk_token_id,
+            padding=self.tokenizer.pad_token_id,
+        )
+        return BareEncoder(Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str()), special, self.params)
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
         """Return the ids that the tokenizer puts before and after a text."""
@@ -136,6 +137,51 @@ class Encoder:
         whole = self.tokenizer("a")["input_ids"]
         start = next(i for i in range(len(whole)) if whole[i : i + len(content)] == content)
         return whole[:start], whole[start + len(content) :]
+
+
+class SpecialTokens(Strict):
+    """The ids that a tokenizer keeps for itself.
+
+    `before` and `after` enclose every text, `reserved` stand for no text, `padding` fills what has no token.
+    """
+
+    before: list[int]
+    after: list[int]
+    reserved: list[int]
+    unknown: int | None
+    padding: int
+
+
+@dataclass(frozen=True)
+class BareEncoder:
+    """An encoder that needs neither transformers nor torch, for training and serving alike. Threads may share it."""
+
+    tokenizer: "Tokenizer"
+    special: SpecialTokens
+    params: Tokenize
+
+    def __post_init__(self) -> None:
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        # A review that says "[SEP]" means the letters, not the token.
+        self.tokenizer.encode_special_tokens = True
+
+    def __call__(self, texts: Sequence[str]) -> Iterator["Encoded"]:
+        """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
+        before, after = self.special.before, self.special.after
+        room = self.params.max_length - len(before) - len(after)
+        reserved = set(self.special.reserved)
+        remaining = iter(texts)
+        while chunk := list(islice(remaining, CHUNK)):
+            for encoding in self.tokenizer.encode_batch_fast(chunk, add_special_tokens=False):
+                found = encoding.ids
+                # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
+                ids = found if reserved.isdisjoint(found) else [token for token in found if token not in reserved]
+                kept = truncate(ids, room, self.params)
+                unknown = 0 if self.special.unknown is None else ids.count(self.special.unknown)
+                # GPT-2 encodes nothing as nothing, of which a model can make nothing.
+                input_ids = [*before, *kept, *after] or [self.special.padding]
+                yield Encoded(input_ids, len(before) + len(ids) + len(after), unknown)
 
 
 @dataclass(frozen=True)

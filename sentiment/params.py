@@ -102,6 +102,11 @@ class Baseline(Strict):
     C: float = Field(gt=0)
 
 
+class Export(Strict):
+    accuracy_change: float = Field(ge=0, le=100)
+    agreement: float = Field(ge=0, le=1)
+
+
 class Params(Strict):
     model: Name
     dataset: Name
@@ -114,6 +119,7 @@ class Params(Strict):
     evaluate: Evaluate
     cross_dataset_evaluate: CrossDatasetEvaluate
     baseline: Baseline
+    export: Export
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:

@@ -4,19 +4,25 @@ A review table has `text` (string) and `label` (int8; 1 positive, 0 negative); `
 text with case and blanks normalized, so that two reviews that differ in nothing else are one.
 """
 
+from __future__ import annotations
+
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from sentiment.errors import UserError, reason
 from sentiment.files import replacing
-from sentiment.params import Cleaning
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sentiment.params import Cleaning
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
 LABELS = {0: "negative", 1: "positive"}
@@ -112,6 +118,8 @@ def prepare(table: pa.Table, cleaning: Cleaning) -> tuple[pd.DataFrame, dict[str
     Returns the columns id, text, label sorted by id, so that the order of the source's rows has no influence, and the
     counts `empty` (no text left), `contradictory` (equal texts with both labels, all dropped), `duplicate`.
     """
+    import pandas as pd
+
     text = clean(table["text"].combine_chunks(), cleaning)
     reviews = pd.DataFrame({"text": text.to_pandas(), "label": table["label"].to_numpy()})
     filled = reviews[reviews.text != ""]
@@ -132,6 +140,8 @@ def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
 
     Each review's place in the queue is a hash of `salt` and its id: no order of rows and no other review moves it.
     """
+    import pandas as pd
+
     reviews = reviews.reset_index(drop=True)
     queue = reviews.id.map(lambda key: blake2b(f"{salt}:{key}".encode(), digest_size=8).digest())
     positives = round(size * reviews.label.sum() / max(1, len(reviews)))
