@@ -14,7 +14,7 @@ from sentiment.encoding import BareEncoder, SpecialTokens
 from sentiment.errors import UserError, reason
 from sentiment.metrics import scores_of
 from sentiment.params import Strict, load_preprocessing, read_yaml, validate
-from sentiment.reviews import clean
+from sentiment.reviews import clean, is_text
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -86,11 +86,6 @@ class Predictor:
         ids = np.array([input_ids], np.int64)
         ((logits,),) = self.session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         return logits
-
-
-def is_text(value: object) -> bool:
-    """Say whether a value is a string that can be written as UTF-8: one without half of a surrogate pair."""
-    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
 
 
 @contextmanager

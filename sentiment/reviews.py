@@ -96,6 +96,11 @@ def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) 
     return pa.table({"text": text.cast(pa.string()), "label": label.cast(pa.int8())})
 
 
+def is_text(value: object) -> bool:
+    """Say whether a value is a string that can be written as UTF-8: one without half of a surrogate pair."""
+    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
+
+
 def clean(text: pa.Array, cleaning: Cleaning) -> pa.Array:
     """Clean an array of strings as the parameters say, and strip blanks from both ends."""
     if cleaning.control_characters:

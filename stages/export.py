@@ -14,10 +14,12 @@ It fails when the exported model is not faithful to the original one: see `expor
 import shutil
 from pathlib import Path
 
+from sentiment.calibration import FILE
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import replacing, write_json
-from sentiment.params import Export, load_params
+from sentiment.params import Export, load_params, load_preprocessing
+from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
 from sentiment.reviews import LABELS, read_parquet
 
 MODEL = Path("models/sentiment")
@@ -46,6 +48,18 @@ def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
     return None
 
 
+def write_companions(model: Path, folder: Path) -> None:
+    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, temperature."""
+    from sentiment.encoding import Encoder, load_tokenizer
+
+    encode = Encoder(load_tokenizer(model), load_preprocessing(model).tokenize).bare()
+    encode.tokenizer.save(str(folder / TOKENIZER))
+    serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
+    write_json(folder / SERVING, serving.model_dump())
+    for name in ("preprocessing.json", "provenance.json", FILE):
+        shutil.copyfile(model / name, folder / name)
+
+
 def main() -> None:
     params = load_params()
     reviews = read_parquet(TEST, ["label", "input_ids"])
@@ -54,19 +68,14 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
-    from sentiment.calibration import FILE
     from sentiment.classifier import load, predict
-    from sentiment.encoding import Encoder, Padding, load_tokenizer
+    from sentiment.encoding import Padding, load_tokenizer
     from sentiment.metrics import scores_of
     from sentiment.model_card import exported_card
-    from sentiment.params import load_preprocessing
-    from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
     from sentiment.quantization import attention_products, quantize, to_onnx
 
     torch.set_num_threads(params.threads)
-    tokenizer = load_tokenizer(MODEL)
-    encode = Encoder(tokenizer, load_preprocessing(MODEL).tokenize).bare()
-    padding = Padding.of(tokenizer)
+    padding = Padding.of(load_tokenizer(MODEL))
     model = load(MODEL)
     sequences, labels = reviews["input_ids"].to_pylist(), reviews["label"].to_numpy()
     logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
@@ -88,11 +97,7 @@ def main() -> None:
 
     with replacing(EXPORTED) as folder:
         folder.mkdir()
-        encode.tokenizer.save(str(folder / TOKENIZER))
-        serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
-        write_json(folder / SERVING, serving.model_dump())
-        for name in ("preprocessing.json", "provenance.json", FILE):
-            shutil.copyfile(MODEL / name, folder / name)
+        write_companions(MODEL, folder)
         # The smallest and fastest that is faithful.
         for kept in (set[str](), attention_products(graph)):
             quantize(graph, folder / GRAPH, kept)
