@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots sweep figures lock clean
+.PHONY: help run serve test lint plots sweep bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,7 +19,7 @@ run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 	@echo "  make plots                     draw the curves and the confusion, ROC and reliability plots"
 	@echo "  make serve                     open a web page that reads reviews as you type"
 
-serve: .venv/app.stamp ## Open the web page with the trained model
+serve: .venv/app.stamp ## Open the web page with the exported model
 	@$(ACTIVATE) && python -m app
 
 test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
@@ -33,6 +33,9 @@ plots: .venv/run.stamp ## Write all plots into dvc_plots/index.html
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
+
+bench: .venv/run.stamp ## Compare the exported model's speed with that of transformers' pipeline (minutes)
+	@$(ACTIVATE) && python -m benchmarks.serving
 
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
 	@$(ACTIVATE) && python -m docs.figures

@@ -16,10 +16,13 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from tqdm import tqdm
 
 from sentiment.command import run
 from sentiment.files import write_json
@@ -37,7 +40,7 @@ BATCH_SIZES = (1, 8, 32)
 TURNS = 5
 CONTENDERS = ("pipeline", "predictor")
 
-Predict = Callable[[Sequence[str]], Any]
+Predict = Callable[[list[str]], Any]
 
 
 def pipeline(threads: int) -> dict[str, Predict]:
@@ -53,7 +56,7 @@ def pipeline(threads: int) -> dict[str, Predict]:
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     classify = transformers.pipeline("text-classification", model=load(TRAINED), tokenizer=tokenizer, device="cpu")
     cut = {"truncation": True, "max_length": load_preprocessing(TRAINED).tokenize.max_length}
-    return {str(size): lambda texts, size=size: classify(list(texts), batch_size=size, **cut) for size in BATCH_SIZES}
+    return {str(size): partial(classify, batch_size=size, **cut) for size in BATCH_SIZES}
 
 
 def predictor(threads: int) -> dict[str, Predict]:
@@ -62,7 +65,7 @@ def predictor(threads: int) -> dict[str, Predict]:
     return {"": Predictor(EXPORTED, threads).predict}
 
 
-def seconds(predict: Predict, texts: Sequence[str]) -> float:
+def seconds(predict: Predict, texts: list[str]) -> float:
     started = time.perf_counter()
     predict(texts)
     return time.perf_counter() - started
@@ -95,12 +98,10 @@ def main() -> None:
         print(json.dumps(turn(arguments.turn[0], float(arguments.turn[1]))), flush=True)
         return
     turns: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
-    for _ in range(TURNS):
-        for name, results in turns.items():
-            command = [sys.executable, "-m", "benchmarks.serving", "--turn", name, str(time.time())]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            results.append(json.loads(done.stdout.splitlines()[0]))
-            print(name, {key: round(value, 2) for key, value in results[-1].items()})
+    for name in tqdm(CONTENDERS * TURNS, desc="turns"):
+        command = [sys.executable, "-m", "benchmarks.serving", "--turn", name, str(time.time())]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        turns[name].append(json.loads(done.stdout.splitlines()[0]))
     figures = {
         name: {key: median(one[key] for one in results) for key in results[0]} for name, results in turns.items()
     }

@@ -52,6 +52,8 @@ ILLEGAL: dict[str, list[Any]] = {
     "cross_dataset_evaluate.size": [99, 1e3, False],
     "baseline.ngrams": [0, 6, 2.0],
     "baseline.C": [0, -1, "10", None],
+    "export.accuracy_change": [-0.1, 101, None],
+    "export.agreement": [-0.1, 1.1, "all", None],
 }
 
 
