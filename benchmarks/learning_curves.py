@@ -1,0 +1,156 @@
+"""Train a small setting many times, one parameter changed each time: what docs/training.md shows.
+
+Reads   benchmarks/learning_curves.yaml, params.yaml, models/pretrained/, data/subsampled/, data/cross/ (make run)
+Writes  benchmarks/learning_curves.json    per trial: curves of the loss and of the validations, and the checkpoint kept;
+                                           per number of training reviews: accuracy, and that of TF-IDF
+
+    python -m benchmarks.learning_curves    (half an hour on one core; make curves draws the plots)
+
+What learning_curves.json has already is not trained again; delete it to start anew.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+from transformers import PreTrainedModel, set_seed
+
+from sentiment.baseline import baseline
+from sentiment.classifier import build, device, predict
+from sentiment.command import run
+from sentiment.encoding import Encoder, Padding, load_tokenizer
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from sentiment.leaks import NONE, Leaks
+from sentiment.metrics import evaluate, scores_of
+from sentiment.params import Params, read_yaml
+from sentiment.reviews import draw, read_parquet, without
+from sentiment.training import fine_tune
+
+PLAN = Path("benchmarks/learning_curves.yaml")
+RESULTS = Path("benchmarks/learning_curves.json")
+PRETRAINED = Path("models/pretrained")
+SUBSAMPLED = Path("data/subsampled")
+CROSS = Path("data/cross")
+POINTS = 20
+"""The curve of the training loss is kept as the means of so many stretches."""
+SHORT = ("accuracy", "accuracy_low", "accuracy_high", "n")
+
+
+def changed(changes: dict[str, Any]) -> Params:
+    """Return params.yaml with the values of some dotted keys changed; raise UserError where one is not legal."""
+    content = read_yaml("params.yaml")
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        section = content
+        for part in sections:
+            section = section[part]
+        section[name] = value
+    return Params.model_validate(content)
+
+
+def splits(validation: int, threshold: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a pool to train on and `validation` reviews, which share nothing; the test reviews stay out of both."""
+    tables = [read_parquet(SUBSAMPLED / f"{name}.parquet", ["id", "text", "label"]) for name in ("train", "validation")]
+    reviews = pa.concat_tables(tables).to_pandas()
+    reviews["id"] = np.array([int(key, 16) for key in reviews.id], np.uint64)
+    held_out = draw(reviews, validation, "learning curves")
+    pool = without(reviews, held_out)
+    return pool[Leaks(held_out.text, threshold).find(pool.text.tolist()) == NONE], held_out
+
+
+def encoded(reviews: pd.DataFrame, params: Params) -> pa.Table:
+    encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
+    ids = [review.input_ids for review in encode(reviews.text)]
+    return pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32())), "label": pa.array(reviews.label, pa.int8())})
+
+
+def curve(folder: Path, name: str, points: int | None = None) -> dict[str, list[float]]:
+    """Return the steps and values of a live curve, as the means of `points` stretches where that is given."""
+    table = pd.read_csv(folder / f"plots/metrics/{name}.tsv", sep="\t")
+    if points:
+        table = table.groupby(np.arange(len(table)) * min(points, len(table)) // len(table)).mean()
+    return {"step": table["step"].tolist(), "value": table[name.rpartition("/")[2]].tolist()}
+
+
+def fitted(train: pd.DataFrame, validation: pd.DataFrame, params: Params) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Fine-tune as the train stage does; return the model and its curves and validation metrics."""
+    set_seed(params.seed)
+    tokenizer = load_tokenizer(PRETRAINED)
+    model = build(PRETRAINED, tokenizer, params.train).to(device())
+    with tempfile.TemporaryDirectory() as temporary:
+        checkpoints, curves = Path(temporary, "checkpoints"), Path(temporary, "curves")
+        metrics = fine_tune(
+            model,
+            Padding.of(tokenizer),
+            encoded(train, params),
+            encoded(validation, params),
+            params,
+            checkpoints=checkpoints,
+            curves=curves,
+        )
+        return model, {
+            "steps": metrics["steps"],
+            "best_step": metrics["best_step"],
+            **metrics["validation"],
+            "loss": curve(curves, "train/loss", POINTS),
+            "validation_log_loss": curve(curves, "validation/log_loss"),
+            "validation_accuracy": curve(curves, "validation/accuracy"),
+        }
+
+
+def short(reviews: pd.DataFrame, scores: NDArray[np.floating]) -> dict[str, Any]:
+    return {key: value for key, value in evaluate(reviews.label, scores).items() if key in SHORT}
+
+
+def compared(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Params) -> dict[str, Any]:
+    """Return the accuracy of the model and of TF-IDF, both of the same training reviews, on each of `scored`."""
+    model, _ = fitted(train, scored["validation"], params)
+    padding = Padding.of(load_tokenizer(PRETRAINED))
+    words = baseline(params.baseline).fit(train.text, train.label)
+    figures = {}
+    for name, reviews in scored.items():
+        sequences = encoded(reviews, params)["input_ids"].to_pylist()
+        logits = predict(model, sequences, padding, batch_size=64, precision=params.train.precision)
+        figures[name] = {
+            "model": short(reviews, scores_of(logits)),
+            "tfidf": short(reviews, words.predict_proba(reviews.text)[:, 1]),
+        }
+    return figures
+
+
+def main() -> None:
+    plan = read_yaml(PLAN)
+    base = changed(plan["base"])
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"trials": [], "sizes": {}}
+    if known["trials"] and known["base"] != plan["base"]:
+        raise UserError(f"{RESULTS} was measured with another base than that of {PLAN}: delete it to start anew")
+    results: dict[str, Any] = {**known, **{key: plan[key] for key in ("base", "rows", "validation", "steps", "others")}}
+    torch.set_num_threads(base.threads)
+    pool, validation = splits(plan["validation"], base.subsample.near_duplicate)
+    others = pa.concat_tables(read_parquet(CROSS / f"{name}.parquet", ["text", "label"]) for name in plan["others"])
+
+    done = [trial["change"] for trial in results["trials"]]
+    train = draw(pool, plan["rows"], "train")
+    for change in tqdm([change for change in plan["trials"] if change not in done], desc="trials"):
+        _, figures = fitted(train, validation, changed({**plan["base"], **change}))
+        results["trials"].append({"change": change, **figures})
+        write_json(RESULTS, results)
+    for size in tqdm([size for size in plan["sizes"] if str(size) not in results["sizes"]], desc="sizes"):
+        steps = -(-size // base.train.batch_size)
+        epochs = max(base.train.epochs, -(-plan["steps"] // steps))
+        params = changed({**plan["base"], "train.epochs": epochs, "train.validations_per_epoch": 1})
+        scored = {"validation": validation, "others": others.to_pandas()}
+        results["sizes"][str(size)] = {"epochs": epochs, **compared(draw(pool, size, "train"), scored, params)}
+        write_json(RESULTS, results)
+
+
+if __name__ == "__main__":
+    run(main, "learning_curves")
