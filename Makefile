@@ -43,8 +43,8 @@ seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure i
 bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (8 min)
 	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures
 
-figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
-	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures
+figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots
+	@$(ACTIVATE) && python -m docs.compute && python -m docs.drawings && python -m docs.figures
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in

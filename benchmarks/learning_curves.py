@@ -1,10 +1,10 @@
 """Train a small setting many times, one parameter changed each time: what docs/training.md shows.
 
 Reads   benchmarks/learning_curves.yaml, params.yaml, models/pretrained/, data/subsampled/, data/cross/ (make run)
-Writes  benchmarks/learning_curves.json    per trial: curves of the loss and of the validations, and the checkpoint kept;
-                                           per number of training reviews: accuracy, and that of TF-IDF
+Writes  benchmarks/learning_curves.json    per trial: curves of the loss and of the validations, the checkpoint that is
+                                           kept; per number of training reviews: accuracy, and that of TF-IDF
 
-    python -m benchmarks.learning_curves    (half an hour on one core; make curves draws the plots)
+    python -m benchmarks.learning_curves    (a quarter of an hour on one core; make figures draws it)
 
 What learning_curves.json has already is not trained again; delete it to start anew.
 """

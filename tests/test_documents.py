@@ -1,56 +1,111 @@
-"""The documents' figures are those that the files hold; their links lead somewhere."""
+"""The documents' figures are those that the files hold; their links, commands and words are right."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from docs.figures import BLOCK, FIGURES, VALUE, filled
+from docs.drawings import DRAWINGS, draw
+from docs.figures.blocks import BLOCK, FIGURES, VALUE, filled
 from sentiment.catalog import load_catalog
 from sentiment.sources import locate_all
+from tests.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+each_notebook = pytest.mark.parametrize("notebook", (ROOT / "notebooks").glob("*.ipynb"), ids=lambda path: path.name)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each_document
 def test_every_marked_block_and_number_holds_the_figures_of_its_file(
     document: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    text = document.read_text(encoding="utf-8")
+    text = text_of(document)
 
     assert filled(text) == text, "make figures brings the document in step"
 
 
 def test_every_kind_of_figure_stands_in_a_document() -> None:
-    names = {match["name"] for document in DOCUMENTS for match in BLOCK.finditer(document.read_text(encoding="utf-8"))}
+    names = {match["name"] for document in DOCUMENTS for match in BLOCK.finditer(text_of(document))}
 
     assert names == set(FIGURES)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each_document
 def test_a_marked_number_does_not_begin_a_line(document: Path) -> None:
     """There Markdown would take its comment for a block and tear the paragraph apart."""
-    marks = VALUE.finditer(document.read_text(encoding="utf-8"))
+    marks = VALUE.finditer(text_of(document))
 
-    assert [mark[0] for mark in marks if mark.string[mark.start() - 1] == "\n"] == []
+    assert [mark[0] for mark in marks if not mark.string[: mark.start()].rpartition("\n")[2].strip()] == []
+
+
+def test_the_plots_are_drawn_from_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    draw(tmp_path)
+
+    for name in DRAWINGS:
+        drawn, committed = ((folder / f"{name}.svg").read_bytes() for folder in (tmp_path, ROOT / "docs/images"))
+        assert drawn == committed, f"make figures draws {name} anew"
 
 
 def anchors(document: Path) -> set[str]:
     """Return the names that GitHub gives to a document's headings."""
-    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text_of(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each_document
 def test_links_within_the_repository_lead_to_files_and_headings(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", document.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text_of(document))
+    # From a notebook on Colab only whole addresses lead back.
+    whole = re.findall(r"\]\(https://(?:[\w.]+/)+REPOSITORY/blob/main/([^)#]+)(?:#([^)]+))?\)", text_of(document))
 
-    for file, heading in links:
-        target = document.parent / file if file else document
+    for folder, file, heading in [(document.parent, *link) for link in links] + [(ROOT, *link) for link in whole]:
+        target = folder / file if file else document
         assert target.exists(), file
         assert not heading or heading in anchors(target), f"{file}#{heading}"
+
+
+def test_every_command_is_typed_by_a_test_or_said_to_need_what_no_test_has() -> None:
+    typed = {command for document in DOCUMENTS for command in commands(document)}
+
+    assert typed == {*RUN, *COVERED, *ELSEWHERE}
+
+
+@pytest.mark.parametrize("test", sorted(set(COVERED.values())))
+def test_the_test_that_covers_a_command_exists(test: str) -> None:
+    file, _, name = test.partition("::")
+
+    assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_every_parameter_that_the_documents_set_exists() -> None:
+    from sentiment.params import read_yaml
+
+    params = read_yaml(ROOT / "params.yaml")
+    for document in DOCUMENTS:
+        for key in re.findall(r"-S '?([\w.]+)=", text_of(document)):
+            section = params
+            for part in key.split("."):
+                assert part in section, f"{document.name}: {key}"
+                section = section[part]
+
+
+def test_no_word_is_misspelt() -> None:
+    words = Path(sys.executable).with_name("codespell")
+    done = subprocess.run([words, *DOCUMENTS], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@each_notebook
+def test_a_notebook_is_committed_without_what_a_run_leaves_in_it(notebook: Path) -> None:
+    cells = nbformat.read(notebook, as_version=4).cells
+
+    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
 
 
 @pytest.mark.parametrize("document", ["models.md", "defence.md"])

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from docs.figures.tables import read
+from docs.figures.tables import read, table
 from sentiment.params import load_params
 
 
@@ -44,4 +44,60 @@ def dag() -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-FIGURES = {"results": results, "real-reviews": real_reviews, "dag": dag}
+PICTURES = {
+    "page": "The web page, which reads a review while it is typed",
+    "report": "The report on what the model can do and where it fails",
+}
+
+
+def pictures() -> str:
+    """Return the pictures that there are."""
+    paths = {Path(f"docs/images/{name}.png"): what for name, what in PICTURES.items()}
+    return "\n".join(f"![{what}]({path.as_posix()})" for path, what in paths.items() if path.exists())
+
+
+def minutes(tokens: float) -> str:
+    """Return the time that training on so many tokens takes at the speed measured, with bf16 and without."""
+    speeds = read("benchmarks/results.json")["training"]["tokens_per_second"]
+    fast, slow = (tokens / speeds[name]["median"] / 60 for name in ("ours", "without bf16"))
+    return f"{fast:.0f} min where the processor has bf16, else {slow:.0f}"
+
+
+def ways() -> str:
+    """Return what to run with what one has, how long its training takes and what to expect."""
+    params = load_params()
+    tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs
+    reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
+    imdb = 2000 * (1 - params.subsample.validation_share) * params.tokenize.max_length * params.train.epochs
+    gpu = 2 * read("docs/compute.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
+    films = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test films"
+    small = "-S subsample.train_size=2000 -S subsample.test_size=1000"
+    large = "-S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
+    own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"
+    whole = f"`dvc exp run -S dataset=imdb -S model=distilbert-base-uncased {large}`"
+    published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"
+    per_thousand = f"per 1,000 reviews like the films: {minutes(tokens / reviews * 1000)}"
+    limit = f"{params.train.max_minutes:.0f} min"
+    return table(
+        ["you have", "and want", "command", "about", "expect"],
+        ["a laptop", "the default", "`make run`", minutes(tokens), films],
+        ["a laptop, and reviews of your own", "a model of them", own, per_thousand, "`metrics/evaluate.json` tells"],
+        [
+            "a laptop, and the hub",
+            "a first result on IMDB",
+            f"`dvc exp run -S dataset=imdb {small}`",
+            minutes(imdb),
+            "",
+        ],
+        ["a T4, and the hub", "DistilBERT on all of IMDB", whole, f"{gpu:.0f} min, predicted", published],
+        [
+            "the hub, and 15 minutes",
+            "the most of them",
+            "`dvc exp run -S dataset=imdb -S train.fit_budget=true`",
+            limit,
+            "",
+        ],
+    )
+
+
+FIGURES = {"results": results, "real-reviews": real_reviews, "dag": dag, "pictures": pictures, "ways": ways}

@@ -1,0 +1,100 @@
+"""The project's documents, and what they ask the reader to type."""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md", "own/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+]
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`((?:dvc|make|python|pip) [^`]+)`")
+EXPORT = re.compile(r"export \w+=")
+
+
+def text_of(document: Path) -> str:
+    """Return a document's Markdown; of a notebook, that of its cells."""
+    text = document.read_text(encoding="utf-8")
+    if document.suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def commands(document: Path) -> list[str]:
+    """Return the commands of a document's shell blocks and those quoted in its lines, without their comments."""
+    text = text_of(document)
+    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+    typed = [re.split(r"\s+#", line)[0].strip() for line in lines if not EXPORT.match(line)]
+    quoted = [" ".join(command.split()) for command in INLINE.findall(text)]
+    return [command for command in [*typed, *quoted] if command and not command.startswith("#")]
+
+
+RUN = [
+    "make run",
+    "dvc repro",
+    "dvc repro tokenize download_cross",
+    "dvc exp run -S train.lr=3e-5",
+    "dvc metrics diff",
+    "dvc params diff",
+    "dvc plots diff",
+    "dvc exp show --only-changed",
+    "make compare A=main B=NAME",
+    "make compare A=main B=my-experiment",
+    "git checkout params.yaml && dvc repro",
+    "dvc exp apply NAME",
+    "dvc commit",
+    "dvc metrics diff HEAD~1",
+    "make plots",
+    "make figures",
+    "make clean",
+    "python -m sentiment.predict reviews.csv -o scored.parquet",
+    "dvc exp run -S dataset=reviews.csv",
+    "dvc exp run -S dataset=reviews.csv -S download.label=stars -S 'download.labels={1: 0, 2: 0, 3: drop, 4: 1, 5: 1}'",
+    "dvc add own/reviews.csv",
+    "dvc remote add --local --default kept FOLDER",
+    "dvc push",
+    "dvc pull",
+]
+"""What a test types, in this order: tests/pipeline/test_typed_commands.py."""
+
+QUEUED = "tests/pipeline/test_experiments.py::test_queued_and_temporary_experiments_need_nothing_untracked"
+COVERED = {
+    "make serve": "tests/app/test_page.py::test_the_page_answers_over_http",
+    "dvc exp run --queue -S train.lr=5e-5,1e-4,2e-4": QUEUED,
+    "dvc queue start --jobs 2": QUEUED,
+    "dvc exp run --temp": QUEUED,
+    "dvc exp run -S 'compare_tokenizers.pretrained=[roberta-base]'": (
+        "tests/stages/test_compare_tokenizers.py::test_a_tokenizer_of_the_users_own_is_compared_too"
+    ),
+    "python -m tests.hub_server FOLDER": (
+        "tests/sentiment/test_hub.py::test_the_hubs_bytes_arrive_and_are_announced_before"
+    ),
+    "python -m benchmarks.dataset_survey FOLDER": (
+        "tests/test_dataset_survey.py::test_the_survey_counts_what_is_known_of_a_made_up_dataset"
+    ),
+}
+"""What another test does with other words, or without what would take long."""
+
+HUB = "needs the hub"
+HOURS = "takes hours"
+QUIET = "measures, which needs a machine that does nothing else"
+ELSEWHERE = {
+    "dvc exp run -S dataset=NAME": HUB,
+    "dvc exp run -S model=NAME": HUB,
+    "dvc exp run -S dataset=imdb -S subsample.train_size=2000 -S subsample.test_size=1000": HUB,
+    "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S train.epochs=2 -S train.lr=5e-5 "
+    "-S tokenize.max_length=128": HUB,
+    "dvc exp run -S dataset=imdb -S train.fit_budget=true": HUB,
+    "make sweep": HOURS,
+    "make bench": QUIET,
+    "python -m benchmarks.learning_curves": HOURS,
+    "python -m benchmarks.pretrained_tokenizers FOLDER NAMES": "needs the tokenizers of the hub's models",
+    "make test": "is what runs this",
+    "make lock": "needs the package index",
+}
+"""What no test can do, and why."""

@@ -1,0 +1,51 @@
+"""The notebooks run from top to bottom in a clean folder, without a GPU and without the hub."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.project import Project
+
+
+def printed(notebook: Path, folder: Path) -> str:
+    """Run all cells in the folder; return what they printed and returned."""
+    cells = nbformat.read(notebook, as_version=4)
+    NotebookClient(cells, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    outputs = [output for cell in cells.cells if cell.cell_type == "code" for output in cell.outputs]
+    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
+
+
+@pytest.fixture(autouse=True)
+def activated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_first_steps_end_with_a_model_that_beats_a_coin(new_project: Callable[[], Project]) -> None:
+    folder = new_project().folder / "notebooks"
+    output = printed(folder / "first_steps.ipynb", folder)
+
+    assert "contained" in output
+    assert "positive: I have seen livelier car parks." in output
+
+
+def test_without_a_gpu_the_notebook_for_colab_trains_the_default_and_says_what_it_skips(
+    new_project: Callable[[], Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project()
+    monkeypatch.setenv("SENTIMENT_REPOSITORY", str(project.folder))
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
+    output = printed(project.folder / "notebooks/colab.ipynb", tmp_path)
+
+    assert "skipped, as it needs a GPU and the hub: dvc exp run" in output
+    assert "metrics/evaluate.json" in output
+    assert (tmp_path / "kept/exported/model.onnx").exists()
+    assert (tmp_path / "kept/plots/index.html").exists()

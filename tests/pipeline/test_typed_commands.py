@@ -1,0 +1,60 @@
+"""What the documents ask a reader to type does what they say, typed in the order of `RUN` in a shrunken project."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from tests.documents import RUN
+from tests.project import Project
+
+SHORT = {command: f"{command} download" for command in RUN if "dataset=reviews.csv" in command}
+"""Experiments with other reviews end with the stage that reads them, as the rest is what every experiment does."""
+
+
+def prepared(project: Project) -> None:
+    """Let make take the environment that runs the tests, and put a reader's own files where the documents do."""
+    environment = project.folder / ".venv"
+    (environment / "bin").mkdir(parents=True, exist_ok=True)
+    (environment / "bin/activate").touch()
+    for stamp in ("run", "app", "test"):
+        (environment / f"{stamp}.stamp").touch()
+    films = pd.read_parquet(project.folder / "data/sample_reviews.parquet").head(300)
+    films[["text", "label"]].to_csv(project.folder / "reviews.csv", index=False)
+
+
+def own(project: Project, *, stars: bool) -> None:
+    table = pd.read_csv(project.folder / "reviews.csv")
+    if stars:
+        table["stars"] = [1, 2, 3, 4, 5] * (len(table) // 5)
+    table.to_csv(project.folder / "own/reviews.csv", index=False)
+
+
+def test_every_command_of_the_documents_that_can_be_typed_here_succeeds(project: Project, tmp_path: Path) -> None:
+    prepared(project)
+    experiment = ""
+    try:
+        for command in RUN:
+            if command in SHORT:
+                own(project, stars="stars" in command)
+            typed = SHORT.get(command, command).replace("A=main", "A=HEAD").replace("FOLDER", str(tmp_path))
+            for placeholder in ("NAME", "my-experiment"):
+                typed = typed.replace(placeholder, experiment)
+            output = project.run("bash", "-c", typed).stdout
+            if command == "dvc exp run -S train.lr=3e-5":
+                (experiment,) = project.dvc("exp", "list", "--name-only").split()[:1]
+            if command == "dvc metrics diff":
+                assert "metrics/evaluate.json" in output
+            if command == "dvc params diff":
+                assert "train.lr" in output
+            if command.startswith("python -m sentiment.predict"):
+                assert set(pd.read_parquet(project.folder / "scored.parquet").columns) >= {"sentiment", "score"}
+            if command in SHORT or command == "dvc exp apply NAME":
+                project.run("git", "checkout", "--quiet", ".")
+    finally:
+        project.run("git", "checkout", "--quiet", ".")
+        project.run("git", "clean", "--quiet", "--force", "-d", "--exclude", ".venv")
+        (project.folder / ".dvc/config.local").unlink(missing_ok=True)
+        shutil.rmtree(project.folder / ".venv")
+        project.dvc("checkout", "--force")
+    assert list(tmp_path.iterdir()), "dvc push left nothing in the remote"
