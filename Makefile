@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots sweep figures lock clean
+.PHONY: help run serve test lint plots compare sweep seeds figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,11 +31,17 @@ lint: .venv/test.stamp ## Check style and types
 plots: .venv/run.stamp ## Write all plots into dvc_plots/index.html
 	@$(ACTIVATE) && dvc plots show
 
+compare: .venv/run.stamp ## Compare two runs review by review: make compare A=main B=my-experiment
+	@$(ACTIVATE) && python -m stages.compare "$(A)" "$(B)"
+
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
 
+seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
+	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
+
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
-	@$(ACTIVATE) && python -m docs.figures
+	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in

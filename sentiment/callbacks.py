@@ -1,9 +1,11 @@
 """What happens during a training beside the steps: validations, the time limit, progress and live curves."""
 
 import math
+import signal
 import time
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Self
 
 import numpy as np
 from dvclive import Live
@@ -23,7 +25,7 @@ CURVES = {
 
 
 class Validations(TrainerCallback):
-    """Validate and save `per_epoch` times in each epoch, the last time at its end."""
+    """Validate and save `per_epoch` times in each epoch, the last time at its end, and at the end of the training."""
 
     def __init__(self, steps_per_epoch: int, per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
@@ -31,7 +33,7 @@ class Validations(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         step = (state.global_step - 1) % self.steps_per_epoch + 1
-        if step in self.within:
+        if step in self.within or state.global_step == state.max_steps:
             # A checkpoint does not hold the loss since the last entry of the log, so the log must not lag behind it.
             control.should_log = control.should_evaluate = control.should_save = True
 
@@ -76,8 +78,44 @@ class TimeLimit(TrainerCallback):
         if minutes > self.max_minutes:
             raise UserError(
                 f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
-                "subsample.train_size, tokenize.max_length or train.epochs, or raise the limit"
+                "subsample.train_size, tokenize.max_length or train.epochs, raise the limit, or let train.fit_budget "
+                "shorten the training"
             )
+
+
+class SaveWhenInterrupted(TrainerCallback):
+    """While entered, answer Ctrl-C and SIGTERM by going on to the next entry of the log, saving there, and stopping.
+
+    A checkpoint does not hold the loss since the last entry, so only one that is taken there is continued to the same
+    curves. A second signal stops at once.
+    """
+
+    def __enter__(self) -> Self:
+        self.received: int | None = None
+        self.handlers = {sign: signal.signal(sign, self._receive) for sign in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for sign, handler in self.handlers.items():
+            signal.signal(sign, handler)
+
+    def _receive(self, sign: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            self._stop(sign)
+        self.received = sign
+        tqdm.write("interrupted: saving a checkpoint first; another Ctrl-C stops at once")
+
+    def _stop(self, sign: int) -> None:
+        self.__exit__()
+        signal.raise_signal(sign)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.received is not None and control.should_log:
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.received is not None:
+            self._stop(self.received)
 
 
 class Progress(ProgressCallback):

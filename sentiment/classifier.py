@@ -26,6 +26,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, readable
+from sentiment.layers import check_layers, freeze
 from sentiment.params import Train
 from sentiment.reviews import LABELS
 
@@ -107,26 +108,43 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     else:
         config.update(head)
         model = _pretrained(AutoModelForSequenceClassification, pretrained, config, attention)
-    freeze(model, params.freeze)
+    _make_room(model, len(tokenizer))
+    check_layers(model, params)
+    freeze(model, params.freeze, params.freeze_layers)
     return model
 
 
 def _pretrained(kind: Any, folder: Path | str, config: PreTrainedConfig, attention: str | None) -> PreTrainedModel:
+    """Load the encoder's weights in single precision, whatever they are stored in; raise UserError when some lack."""
     with readable(folder, "weights"):
-        return kind.from_pretrained(
-            folder, config=config, local_files_only=True, attn_implementation=attention, use_safetensors=True
+        model, report = kind.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            attn_implementation=attention,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
+    # What lies over the encoder is new in any case, and so may its pooler be.
+    encoder = {id(weight) for name, weight in model.base_model.named_parameters() if not name.startswith("pooler.")}
+    names = [name for name, weight in model.named_parameters() if id(weight) in encoder]
+    lacking = [name for name in names if name in report["missing_keys"]]
+    if lacking:
+        raise UserError(
+            f"{folder} lacks {len(lacking)} of the encoder's {len(names)} weights, {lacking[0]} among them: "
+            "its weights are those of another architecture"
+        )
+    return model
 
 
-def freeze(model: PreTrainedModel, what: str) -> None:
-    """Stop the gradient of the encoder's embeddings, or of the whole encoder, or of nothing ("none")."""
+def _make_room(model: PreTrainedModel, tokens: int) -> None:
+    """Add embeddings where the tokenizer has more tokens than the model; spare ones do no harm."""
     encoder = model.base_model
-    if what == "encoder":
-        encoder.requires_grad_(False)
-    elif what == "embeddings":
-        tables = [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-        for module in [encoder.embeddings] if hasattr(encoder, "embeddings") else tables:
-            module.requires_grad_(False)
+    if encoder.get_input_embeddings().num_embeddings < tokens:
+        encoder.resize_token_embeddings(tokens)
+        if isinstance(model, MeanPooledClassifier):
+            model.config.encoder.vocab_size = tokens
 
 
 def load(folder: Path | str) -> PreTrainedModel:

@@ -3,6 +3,7 @@
 Tokenizer families differ in their special tokens, padding side and maximum length; all of it is handled here.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,20 +20,81 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1000
-NO_LIMIT = 1_000_000
-"""Tokenizers without a maximum length announce 1e30; a real maximum is below this."""
 
 
 def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
-    """Load a tokenizer from a local folder; raise UserError when the folder holds none."""
-    from transformers import AutoTokenizer
+    """Load a tokenizer from a local folder, fitted to the model beside it; raise UserError when the folder holds none.
 
+    Its model_max_length is what that model can take, its padding on the side that the model's classifier needs.
+    """
+    from transformers import AutoTokenizer, DebertaV2Tokenizer
+
+    folder = Path(folder)
     with readable(folder, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        if isinstance(tokenizer, DebertaV2Tokenizer):
+            tokenizer = _as_pretrained(tokenizer, folder)
     if tokenizer.pad_token is None:
-        # GPT-2 has none; what stands in for it is masked, so any token does.
+        # GPT-2 has none; what stands in for it is masked, so any token that no text holds does.
         tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise UserError(
+            f"{folder} holds a tokenizer with neither a padding nor an end token: name its pad_token in "
+            "tokenizer_config.json"
+        )
+    if (folder / "config.json").is_file():
+        with readable(folder, "configuration"):
+            _fit(tokenizer, json.loads((folder / "config.json").read_text(encoding="utf-8")))
     return tokenizer
+
+
+def _as_pretrained(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "PreTrainedTokenizerBase":
+    """Return a DeBERTa tokenizer with the normalization and the byte pieces that the model was pretrained with.
+
+    transformers builds it without either, so that "…", full-width letters and emoji become unknown. What is returned
+    is a fast tokenizer of no family, which is saved and loaded as it is.
+    """
+    from tokenizers import Regex, Tokenizer, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+    from transformers.convert_slow_tokenizer import SentencePieceExtractor
+
+    if (folder / "spm.model").is_file():
+        pretrained = SentencePieceExtractor(str(folder / "spm.model")).proto
+        pieces = [(piece.piece, piece.score) for piece in pretrained.pieces]
+        backend = tokenizer.backend_tokenizer
+        backend.model = models.Unigram(pieces, pretrained.trainer_spec.unk_id, pretrained.trainer_spec.byte_fallback)
+        backend.normalizer = normalizers.Sequence(
+            [
+                normalizers.Precompiled(pretrained.normalizer_spec.precompiled_charsmap),
+                normalizers.Replace(Regex("^ +| +$"), ""),
+                normalizers.Replace(Regex(" {2,}"), " "),
+            ]
+        )
+    else:
+        backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, model_max_length=tokenizer.model_max_length, **tokenizer.special_tokens_map
+    )
+
+
+def _fit(tokenizer: "PreTrainedTokenizerBase", config: dict[str, Any]) -> None:
+    """Limit the tokenizer to the positions of the model with this configuration, and let it pad on the right side."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    encoder = AutoConfig.for_model(**config.get("encoder", config))
+    # Only XLNet's classifier reads the last place, so only it needs the padding before the text. Other tokenizers that
+    # pad there do so to generate text; absolute positions would then depend on the padding.
+    tokenizer.padding_side = "left" if encoder.model_type == "xlnet" else "right"
+    positions = getattr(encoder, "max_position_embeddings", None) or -1
+    if positions < 0:
+        return  # they are relative: there is no limit
+    with torch.device("meta"):
+        modules = AutoModel.from_config(encoder).named_modules()
+    # RoBERTa and its kin keep the places up to the padding token's for padding, and begin to count after them.
+    padding = [getattr(module, "padding_idx", None) for name, module in modules if name.endswith("position_embeddings")]
+    kept = padding[0] + 1 if padding and padding[0] is not None else 0
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions - kept)
 
 
 @dataclass(frozen=True)
@@ -44,7 +106,7 @@ class Encoder:
 
     def __post_init__(self) -> None:
         limit = self.tokenizer.model_max_length
-        if limit < NO_LIMIT and self.params.max_length > limit:
+        if self.params.max_length > limit:
             raise UserError(
                 f"params.yaml: tokenize.max_length is {self.params.max_length}, "
                 f"but the model takes at most {limit} tokens: lower it"
@@ -54,14 +116,19 @@ class Encoder:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
         before, after = self._special_tokens()
         room = self.params.max_length - len(before) - len(after)
+        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
         remaining = iter(texts)
         while chunk := list(islice(remaining, CHUNK)):
             # split_special_tokens: a review that says "[SEP]" means the letters, not the token.
             encoding = self.tokenizer(chunk, add_special_tokens=False, split_special_tokens=True, verbose=False)
-            for ids in encoding["input_ids"]:
+            for found in encoding["input_ids"]:
+                # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
+                ids = found if special.isdisjoint(found) else [token for token in found if token not in special]
                 kept = truncate(ids, room, self.params)
                 unknown = ids.count(self.tokenizer.unk_token_id)
-                yield Encoded([*before, *kept, *after], len(before) + len(ids) + len(after), unknown)
+                # GPT-2 encodes nothing as nothing, of which a model can make nothing.
+                input_ids = [*before, *kept, *after] or [self.tokenizer.pad_token_id]
+                yield Encoded(input_ids, len(before) + len(ids) + len(after), unknown)
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
         """Return the ids that the tokenizer puts before and after a text."""

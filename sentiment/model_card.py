@@ -47,6 +47,8 @@ the choice is in the pipeline's `metrics/`.
 ## Use
 The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
 `AutoModelForSequenceClassification` alone needs `import sentiment.classifier` before it where pooling is `mean`.
+Its logits are to be divided by {temperature:.3f}, the temperature of `calibration.json`, before a softmax turns them
+into scores.
 
 ## Limits
 - It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
@@ -62,7 +64,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
     `origin` is what download wrote of the pretrained model, `sizes` the splits' numbers of reviews, `metrics` those of
     the training.
     """
-    values = params.train.model_dump(exclude={"max_minutes"}) | {"seed": params.seed, "threads": params.threads}
+    values = params.train.decisive | {"seed": params.seed, "threads": params.threads}
     table = "\n".join(f"| {name} | {'' if value is None else value} |" for name, value in values.items())
     return CARD.format(
         params=params,
@@ -76,6 +78,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         steps=metrics["steps"],
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
+        temperature=metrics["temperature"],
     )
 
 

@@ -1,10 +1,11 @@
 """The schema of params.yaml: every key, its type and its legal values, checked before any work."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -15,6 +16,39 @@ Size = Annotated[int, Field(ge=100)] | None
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
 Precision = Literal["auto", "fp32", "bf16"]
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def label_name(label: Any) -> Any:
+    """Return the one spelling of a label, whether it comes from YAML, a table or a text file: 1.0 is 1, Pos is pos."""
+    if not isinstance(label, str | int | float):
+        return label
+    name = str(label).strip().casefold()
+    return str(int(float(name))) if re.fullmatch(r"[+-]?\d{1,15}(\.0*)?", name, re.ASCII) else name
+
+
+def _each_label_once(labels: Any) -> Any:
+    names = [label_name(label) for label in labels] if isinstance(labels, dict) else []
+    if len(set(names)) < len(names):
+        raise ValueError(f"each label once, not {', '.join(map(str, labels))}")
+    return labels
+
+
+def _both_meanings(labels: dict[str, Any]) -> dict[str, Any]:
+    if not {0, 1} <= set(labels.values()):
+        raise ValueError("a label that means 0 (negative) and one that means 1 (positive)")
+    return labels
+
+
+Names = Annotated[
+    list[Name], BeforeValidator(lambda names: [names] if isinstance(names, str) else names), Field(min_length=1)
+]
+"""One name, or a list of names."""
+Labels = Annotated[
+    dict[Annotated[Name, BeforeValidator(label_name)], Literal[0, 1, "drop"]],
+    BeforeValidator(_each_label_once),
+    AfterValidator(_both_meanings),
+]
+"""What a source's labels mean, by `label_name`; drop leaves the row out."""
 
 
 class Strict(BaseModel):
@@ -29,6 +63,12 @@ class Cleaning(Strict):
     html_breaks: bool
     control_characters: bool
     unicode_nfc: bool
+
+
+class Download(Strict):
+    text: Names
+    label: Name
+    labels: Labels | None
 
 
 class Subsample(Cleaning):
@@ -61,16 +101,30 @@ class Train(Strict):
     label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     freeze: Literal["none", "embeddings", "encoder"]
+    freeze_layers: int = Field(ge=0)
+    layer_decay: float = Field(gt=0, le=1)
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
     precision: Precision
     validations_per_epoch: int = Field(ge=1)
     max_minutes: float = Field(gt=0)
+    fit_budget: bool
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What the result depends on: all but a time limit that doesn't shorten the training."""
+        return self.model_dump(exclude=set() if self.fit_budget else {"max_minutes"})
 
     @model_validator(mode="after")
     def _probe_needs_the_mean(self) -> Self:
         if self.head == "probe" and self.pooling != "mean":
             raise ValueError("head: random where pooling is first (the probe is fitted on averages)")
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_layers_have_frozen_embeddings(self) -> Self:
+        if self.freeze_layers and self.freeze != "embeddings":
+            raise ValueError("freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)")
         return self
 
 
@@ -101,6 +155,7 @@ class Params(Strict):
     cross_datasets: list[Name]
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1, le=1024)
+    download: Download
     subsample: Subsample
     tokenize: Tokenize
     train: Train
@@ -114,6 +169,13 @@ class Params(Strict):
             raise ValueError(f"cross_datasets without {self.dataset}, which is the dataset that is trained on")
         if len(set(self.cross_datasets)) < len(self.cross_datasets):
             raise ValueError(f"each of cross_datasets once, not {', '.join(self.cross_datasets)}")
+        for name in self.cross_datasets:
+            # Each name is part of a stage's name, of its command and of its outputs' paths.
+            if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", name):
+                raise ValueError(
+                    f"cross_datasets of letters, digits and . _ - /, not {name!r} "
+                    "(rename the file; pin a revision by an entry of catalog.yaml)"
+                )
         return self
 
 

@@ -1,17 +1,18 @@
-"""Where files come from: an installed package, a folder, the hub. One method, `locate`, for all of them."""
+"""Where a catalog entry's files come from: an installed package, a folder, the hub. One way to all of them."""
 
 import importlib.util
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from sentiment.errors import UserError, reason
+from sentiment.errors import UserError
 from sentiment.files import sha256
+from sentiment.hub import open_repository
+from sentiment.network import Kind
 from sentiment.params import Name, Strict
-
-Kind = Literal["model", "dataset"]
 
 
 class PackageSource(Strict):
@@ -20,12 +21,12 @@ class PackageSource(Strict):
     package: Annotated[str, Field(pattern=r"^\w+$")]
     folder: Name
 
-    def locate(self, file: str, kind: Kind) -> Path:
+    def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
         # importlib.resources would import the package, and so run a third party's code; finding it does not.
         spec = importlib.util.find_spec(self.package)
         if spec is None or spec.origin is None:
             raise UserError(f"the {kind}'s package {self.package} is not installed: pip install -r requirements.txt")
-        return Path(spec.origin).parent / self.folder / file
+        return _verified(Path(spec.origin).parent / self.folder, files, str(self))
 
     def __str__(self) -> str:
         return f"package {self.package}"
@@ -36,30 +37,21 @@ class FolderSource(Strict):
 
     folder: Name
 
-    def locate(self, file: str, kind: Kind) -> Path:
-        return Path(self.folder) / file
+    def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+        return _verified(Path(self.folder), files, str(self))
 
     def __str__(self) -> str:
         return f"folder {self.folder}"
 
 
 class HubSource(Strict):
-    """Files of the Hugging Face hub at a pinned commit; HF_ENDPOINT, HF_TOKEN and proxies are respected."""
+    """Files of the Hugging Face hub at a pinned commit; see sentiment.hub."""
 
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
-    def locate(self, file: str, kind: Kind) -> Path:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HTTPError
-
-        try:
-            return Path(hf_hub_download(self.hub, file, repo_type=kind, revision=self.revision))
-        except (HTTPError, OSError, ValueError) as error:
-            raise UserError(
-                f"{file} could not be downloaded from {self}: {reason(error)} "
-                "(no network? the default model and dataset need none)"
-            ) from None
+    def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+        return open_repository(self.hub, kind, self.revision).fetch(list(files), files)
 
     def __str__(self) -> str:
         return f"hub {self.hub} at {self.revision[:8]}"
@@ -80,15 +72,23 @@ Source = Annotated[
 ]
 
 
-def locate(source: Source, file: str, expected: str, kind: Kind) -> Path:
-    """Return the local path of a source's file; raise UserError when it is missing or its sha256 isn't `expected`."""
-    path = source.locate(file, kind)
-    if not path.is_file():
-        raise UserError(f"{file} is missing in {source}: restore it, or correct the entry in catalog.yaml")
-    actual = sha256(path)
-    if actual != expected:
-        raise UserError(
-            f"{file} of {source} has sha256 {actual}, but catalog.yaml expects {expected}: "
-            "it was changed or damaged; restore it, or pin the new one if the change is meant"
-        )
-    return path
+def locate_all(source: Source, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+    """Return the local paths of a source's files, downloaded if need be.
+
+    `files` has the sha256 of each; None, which the hub only may have, leaves it to the hub's own checksum. Raises
+    UserError for a file that is missing or another one.
+    """
+    return source.locate(files, kind)
+
+
+def _verified(folder: Path, files: Mapping[str, str | None], source: str) -> dict[str, Path]:
+    paths = {file: folder / file for file in files}
+    for file, path in paths.items():
+        if not path.is_file():
+            raise UserError(f"{file} is missing in {source}: restore it, or correct the entry in catalog.yaml")
+        if (actual := sha256(path)) != files[file]:
+            raise UserError(
+                f"{file} of {source} has sha256 {actual}, but catalog.yaml expects {files[file]}: "
+                "it was changed or damaged; restore it, or pin the new one if the change is meant"
+            )
+    return paths

@@ -19,14 +19,17 @@ from transformers import (
     PreTrainedModel,
     ProgressCallback,
     Trainer,
+    TrainerState,
     TrainingArguments,
 )
 
-from sentiment.callbacks import LiveCurves, Progress, TimeLimit, Validations
+from sentiment.budget import fitting_steps, measured_speed
+from sentiment.callbacks import LiveCurves, Progress, SaveWhenInterrupted, TimeLimit, Validations
 from sentiment.checkpoints import newest_complete
 from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
+from sentiment.layers import depths
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
@@ -81,16 +84,36 @@ def _moving_average(decay: float, average: torch.Tensor, weight: torch.Tensor, s
     return average.lerp(weight, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
 
 
+def by_learning_rate(groups: list[dict[str, Any]], model: PreTrainedModel, layer_decay: float) -> list[dict[str, Any]]:
+    """Split an optimizer's groups so that each layer's learning rate is `layer_decay` times that of the one above.
+
+    The head keeps the groups' own rate and comes first, which is the rate that the log shows.
+    """
+    depth = depths(model)
+    head = max(depth.values())
+    scales = {id(weight): layer_decay ** (head - depth[name]) for name, weight in model.named_parameters()}
+    split = [
+        group | {"lr": scale * group["lr"], "params": [w for w in group["params"] if scales[id(w)] == scale]}
+        for scale in sorted(set(scales.values()), reverse=True)
+        for group in groups
+    ]
+    return [group for group in split if group["params"]]
+
+
 class AveragingTrainer(Trainer):
     """transformers' Trainer with length-bucketed batches, which validates and keeps a moving average of the weights.
 
     The average over the last steps generalizes better than any one step's weights do (Izmailov et al. 2018,
-    arXiv:1803.05407). `decay` is the share of it that a step leaves; 0 is no average.
+    arXiv:1803.05407). `decay` is the share of it that a step leaves; 0 is no average. Each layer's learning rate is
+    `layer_decay` times that of the one above.
     """
 
-    def __init__(self, *args: Any, sampler: LengthBucketSampler, decay: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, sampler: LengthBucketSampler, decay: float, layer_decay: float, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.sampler = sampler
+        self.layer_decay = layer_decay
         self.average = AveragedModel(self.model, avg_fn=partial(_moving_average, decay))
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
@@ -100,6 +123,8 @@ class AveragingTrainer(Trainer):
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         optimizer = super().create_optimizer(*args, **kwargs)
+        if self.layer_decay < 1:
+            optimizer.param_groups[:] = by_learning_rate(optimizer.param_groups, self.model, self.layer_decay)
         optimizer.register_step_post_hook(lambda *_: self.average.update_parameters(self.model))
         return optimizer
 
@@ -176,26 +201,38 @@ def fine_tune(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
     costs = sampler.padded_tokens(params.train.epochs)
+    steps_per_epoch = len(costs) // params.train.epochs
+    checkpoint = newest_complete(checkpoints)
+    if checkpoint:
+        print(f"continuing from {checkpoint}")
+        steps = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).max_steps
+    elif params.train.fit_budget:
+        speed = measured_speed(model, padding, Dataset(train), sampler.batches(0), params.train.precision)
+        validation_tokens = pc.sum(lengths).as_py() * params.train.epochs * params.train.validations_per_epoch
+        steps = fitting_steps(speed, costs, validation_tokens, params.train.max_minutes)
+    else:
+        steps = len(costs)
+    interruption = SaveWhenInterrupted()
     trainer = AveragingTrainer(
         model,
-        _arguments(params.train, params.seed, len(costs), checkpoints, model.device),
+        _arguments(params.train, params.seed, steps, checkpoints, model.device),
         data_collator=padding,
         train_dataset=Dataset(train),
         eval_dataset=Dataset(validation),
         compute_metrics=compute_metrics,
         callbacks=[
-            Validations(len(costs) // params.train.epochs, params.train.validations_per_epoch),
-            TimeLimit(params.train.max_minutes, costs),
+            Validations(steps_per_epoch, params.train.validations_per_epoch),
+            TimeLimit(params.train.max_minutes, costs[:steps]),
             LiveCurves(curves),
+            interruption,
         ],
         sampler=sampler,
         decay=params.train.averaging,
+        layer_decay=params.train.layer_decay,
     )
-    checkpoint = newest_complete(checkpoints)
-    if checkpoint:
-        print(f"continuing from {checkpoint}")
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with interruption:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError:
         raise UserError("the GPU's memory is too small: lower train.batch_size or tokenize.max_length") from None
 
@@ -203,6 +240,7 @@ def fine_tune(
     best = validations[trainer.state.best_global_step]
     return {
         "steps": trainer.state.global_step,
+        "steps_asked": len(costs),
         "best_step": best["step"],
         "validations": len(validations),
         "validation": {name: best[f"eval_{name}"] for name in ("accuracy", "log_loss")},
@@ -212,11 +250,11 @@ def fine_tune(
 
 
 def _arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
-    """Translate the parameters into the Trainer's arguments; `steps` is the whole number of steps of the training."""
+    """Translate the parameters into the Trainer's arguments; `steps` are taken, whatever the epochs come to."""
     on_cpu = device.type == "cpu"
     return TrainingArguments(
         output_dir=str(folder),
-        num_train_epochs=params.epochs,
+        max_steps=steps,
         learning_rate=params.lr,
         per_device_train_batch_size=params.batch_size,
         per_device_eval_batch_size=64,

@@ -61,7 +61,7 @@ def main() -> None:
     write_evaluation(
         reviews,
         scores,
-        counts,
+        counts=counts,
         metrics=METRICS / f"{name}.json",
         predictions=PREDICTIONS / f"{name}.parquet",
         plots=PLOTS / name,

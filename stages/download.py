@@ -1,24 +1,20 @@
 """Fetch the pretrained model and the dataset, verified against the catalog.
 
-Reads   catalog.yaml, and the source that it names (the only stage, with download_cross, that may touch the network)
-Writes  models/pretrained/    the model's files, each with the sha256 that the catalog pins, and origin.json
-        data/raw/             train.parquet and, where the dataset has one, test.parquet: text, label
+Reads   catalog.yaml, own/, and the sources named (the only stage, with download_cross, that may touch the network)
+Writes  models/pretrained/    the model's verified files, weights as safetensors, and origin.json
+        data/raw/             train.parquet and, where the dataset has one, test.parquet: text, label; and origin.json
 
     python -m stages.download
 """
 
-import shutil
 from pathlib import Path
-
-from tqdm import tqdm
 
 from sentiment.catalog import load_catalog
 from sentiment.command import run
-from sentiment.datasets import load_split
-from sentiment.files import replacing, write_json
+from sentiment.datasets import download_dataset
+from sentiment.files import replacing
+from sentiment.models import download_model
 from sentiment.params import load_params
-from sentiment.reviews import write_parquet
-from sentiment.sources import locate
 
 PRETRAINED = Path("models/pretrained")
 RAW = Path("data/raw")
@@ -27,24 +23,9 @@ RAW = Path("data/raw")
 def main() -> None:
     params = load_params()
     catalog = load_catalog()
-    model = catalog.model(params.model)
-    dataset = catalog.dataset(params.dataset)
-
-    print(f"model {params.model} from {model.source}, licence {model.licence}: {model.description}")
-    print(f"{model.parameters:,} parameters, {model.tokenization}, up to {model.max_length} tokens")
-    print(f"dataset {params.dataset} from {dataset.source}, licence {dataset.licence}: {dataset.description}")
     with replacing(PRETRAINED) as pretrained, replacing(RAW) as raw:
-        for name, expected in tqdm(model.files.items(), desc="model files", unit="file"):
-            target = pretrained / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(locate(model.source, name, expected, "model"), target)
-        origin = {"model": params.model, "licence": model.licence, "origin": model.origin, "revision": model.revision}
-        write_json(pretrained / "origin.json", origin)
-
-        for split in dataset.splits:
-            table = load_split(dataset, split)
-            write_parquet(raw / f"{split}.parquet", table)
-            print(f"{split}: {table.num_rows:,} reviews")
+        download_model(params.model, catalog, pretrained)
+        download_dataset(params.dataset, params.download, catalog, raw)
 
 
 if __name__ == "__main__":

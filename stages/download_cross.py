@@ -1,7 +1,8 @@
 """Fetch one further dataset, verified against the catalog.
 
-Reads   catalog.yaml, and the source that it names for the dataset
-Writes  data/cross/NAME.parquet    text, label: the test split, or all there is where the dataset has no splits
+Reads   catalog.yaml, own/, and the source that is named
+Writes  data/cross/NAME.parquet        text, label: the test split, or all there is where the dataset has no splits
+        data/cross/NAME.origin.json    where it came from
 
     python -m stages.download_cross books
 """
@@ -11,21 +12,17 @@ from pathlib import Path
 
 from sentiment.catalog import load_catalog
 from sentiment.command import run
-from sentiment.datasets import load_split
-from sentiment.reviews import write_parquet
+from sentiment.datasets import download_evaluation_split
+from sentiment.params import load_params
 
 CROSS = Path("data/cross")
 
 
 def main() -> None:
     parser = ArgumentParser("download_cross")
-    parser.add_argument("name", help="a dataset of catalog.yaml")
+    parser.add_argument("name", help="one of cross_datasets")
     name = parser.parse_args().name
-    dataset = load_catalog().dataset(name)
-    print(f"dataset {name} from {dataset.source}, licence {dataset.licence}")
-    table = load_split(dataset, dataset.evaluation_split)
-    write_parquet(CROSS / f"{name}.parquet", table)
-    print(f"{dataset.evaluation_split}: {table.num_rows:,} reviews")
+    download_evaluation_split(name, load_params().download, load_catalog(), CROSS)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Score the fine-tuned model on the test reviews.
+"""Score the fine-tuned model on the test reviews, and show where it fails.
 
-Reads   models/sentiment/, data/tokenized/test.parquet
-Writes  metrics/evaluate.json                                accuracy with its interval, F1, ROC-AUC, calibration
+Reads   models/sentiment/, data/tokenized/test.parquet, data/subsampled/test.parquet
+Writes  metrics/evaluate.json                                accuracy with its interval, F1, ROC-AUC, calibration with
+                                                             the temperature and without
         data/predictions/test.parquet                        id, label, score (the probability of positive)
+        data/predictions/errors.md                           the most confident errors
         plots/evaluate/{confusion,roc,reliability}.json
+        plots/evaluate/slices.json                           accuracy by length, negation, capitals and so on
 
     python -m stages.evaluate
 """
@@ -11,28 +14,48 @@ Writes  metrics/evaluate.json                                accuracy with its i
 from pathlib import Path
 
 from sentiment.command import run
+from sentiment.files import replacing, write_json
 from sentiment.params import load_params
 from sentiment.reviews import read_parquet
 
 MODEL = Path("models/sentiment")
-TEST = Path("data/tokenized/test.parquet")
+TOKENIZED = Path("data/tokenized/test.parquet")
+SUBSAMPLED = Path("data/subsampled/test.parquet")
 METRICS = Path("metrics/evaluate.json")
 PREDICTIONS = Path("data/predictions/test.parquet")
+ERRORS = Path("data/predictions/errors.md")
 PLOTS = Path("plots/evaluate")
 
 
 def main() -> None:
     params = load_params()
-    reviews = read_parquet(TEST, ["id", "label", "input_ids"])
+    encoded = read_parquet(TOKENIZED, ["id", "label", "input_ids", "tokens"])
+    reviews = read_parquet(SUBSAMPLED, ["id", "text", "label"]).to_pandas()
 
     import torch
 
     from sentiment.evaluation import write_evaluation
+    from sentiment.metrics import scores_of
     from sentiment.scoring import Scorer
+    from sentiment.slices import errors, points, slices
 
     torch.set_num_threads(params.threads)
-    scores = Scorer(MODEL, params.evaluate).score(reviews["input_ids"].to_pylist())
-    write_evaluation(reviews, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
+    scorer = Scorer(MODEL, params.evaluate)
+    logits = scorer.logits(encoded["input_ids"].to_pylist())
+    reviews["score"] = write_evaluation(
+        encoded,
+        scores_of(logits / scorer.temperature),
+        uncalibrated=scores_of(logits),
+        metrics=METRICS,
+        predictions=PREDICTIONS,
+        plots=PLOTS,
+    )
+
+    correct = ((reviews.score >= 0.5) == reviews.label).to_numpy()
+    truncated = encoded["tokens"].to_numpy() > scorer.preprocessing.tokenize.max_length
+    write_json(PLOTS / "slices.json", points(slices(reviews.text, correct, truncated)))
+    with replacing(ERRORS) as file:
+        file.write_text(errors(reviews), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Turn every review into the model's token ids, cut to tokenize.max_length.
 
 Reads   data/subsampled/{train,validation,test}.parquet, the tokenizer in models/pretrained/
-Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding)
+Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding), tokens (their
+                                                          number before truncation)
         metrics/tokenize.json                             tokens per review, share truncated, share of unknown tokens
 
     python -m stages.tokenize
@@ -50,9 +51,9 @@ def main() -> None:
             texts = reviews["text"].to_pylist()
             encoded = list(tqdm(encode(texts), total=len(texts), desc=split, unit="review"))
             input_ids = pa.array([review.input_ids for review in encoded], pa.list_(pa.int32()))
-            write_parquet(
-                folder / f"{split}.parquet", reviews.select(["id", "label"]).append_column("input_ids", input_ids)
-            )
+            tokens = pa.array([review.tokens for review in encoded], pa.int32())
+            table = reviews.select(["id", "label"]).append_column("input_ids", input_ids)
+            write_parquet(folder / f"{split}.parquet", table.append_column("tokens", tokens))
             metrics[split] = statistics(encoded, params.max_length)
     write_json(METRICS, metrics)
 

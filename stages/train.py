@@ -3,8 +3,9 @@
 Differences within one standard error do not count: among such checkpoints the newest is kept.
 
 Reads   data/tokenized/{train,validation}.parquet, models/pretrained/
-Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, provenance.json, README.md
-        metrics/train.json    steps, the best one and its validation metrics; no clock times
+Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, calibration.json,
+                              provenance.json, README.md
+        metrics/train.json    steps, the best one and its validation metrics, the temperature; no clock times
         plots/training/       curves of loss, learning rate and validation, written while it trains
 
 An interrupted training is continued by the same command from its newest checkpoint (checkpoints/, or
@@ -38,8 +39,9 @@ def main() -> None:
     import torch
     from transformers import set_seed
 
+    from sentiment.calibration import FILE, fit_temperature
     from sentiment.checkpoints import folder_for
-    from sentiment.classifier import build, device, fit_head, uses_bf16
+    from sentiment.classifier import build, device, fit_head, predict, uses_bf16
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.model_card import environment, model_card
     from sentiment.training import fine_tune
@@ -52,7 +54,7 @@ def main() -> None:
     provenance = {
         "environment": environment(params.threads, device().type, bf16=bf16),
         "inputs": {path.as_posix(): sha256(path) for path in inputs},
-        "parameters": {"seed": params.seed, "train": params.train.model_dump(exclude={"max_minutes"})},
+        "parameters": {"seed": params.seed, "train": params.train.decisive},
     }
     checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").glob("*.py"))])
 
@@ -62,6 +64,10 @@ def main() -> None:
     if params.train.head == "probe":
         fit_head(model, train, padding, params.train.precision)
     metrics = fine_tune(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
+    logits = predict(
+        model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.train.precision
+    )
+    metrics["temperature"] = fit_temperature(validation["label"].to_numpy(), logits)
 
     sizes = {"train": train.num_rows, "validation": validation.num_rows}
     origin = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))
@@ -71,6 +77,7 @@ def main() -> None:
         # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
         load_tokenizer(PRETRAINED).save_pretrained(folder)
         write_json(folder / "preprocessing.json", preprocessing.model_dump())
+        write_json(folder / FILE, {"temperature": metrics["temperature"]})
         write_json(folder / "provenance.json", provenance)
         card = model_card(params, origin, sizes, metrics)
         (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")

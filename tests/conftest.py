@@ -163,4 +163,5 @@ def trained(
     params = params_with(tokenize={"max_length": 64})
     cleaning = params.subsample.cleaning.model_dump()
     write_json(folder / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
+    write_json(folder / "calibration.json", {"temperature": 1.5})
     return folder

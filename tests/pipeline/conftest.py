@@ -12,6 +12,7 @@ from tests.project import Project
 ROOT = Path(__file__).resolve().parents[2]
 
 SMALL = {
+    "threads": 1,
     "cross_datasets": ["books"],
     "subsample.train_size": 200,
     "subsample.test_size": 100,

@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from sentiment.params import load_params
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
-FROM_TRAIN_ON = {"train", "evaluate", "cross_dataset_evaluate@books"}
+FROM_TRAIN_ON = {"train", "evaluate", "behaviour", "cross_dataset_evaluate@books"}
 
 
 def test_two_runs_in_two_folders_end_with_the_same_lock(project: Project, new_project: Callable[[], Project]) -> None:
@@ -44,11 +47,12 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert load_params(project.folder / "params.yaml").train.lr == 3e-5
 
     changed = json.loads(project.dvc("metrics", "diff", "--json"))
-    assert changed.keys() <= {"metrics/train.json", "metrics/evaluate.json", "metrics/cross/books.json"}
+    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "behaviour", "books"}
     assert "log_loss" in changed["metrics/evaluate.json"]
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
     assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")
     assert project.dvc("plots", "diff", "HEAD", "workspace", "--json")
+    assert "| train.lr " in project.run("python", "-m", "stages.compare", "HEAD", "slower", "--md").stdout
 
     project.run("git", "checkout", "--quiet", "params.yaml")
     output = project.dvc("repro")
@@ -69,6 +73,19 @@ def test_queued_and_temporary_experiments_need_nothing_untracked(project: Projec
     listed = project.dvc("exp", "list", "--name-only").split()
     assert {"rate-1e-5", "rate-2e-5", "temporary"} <= set(listed), project.dvc("queue", "status")
     assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_several_seeds_give_a_mean_and_a_standard_deviation_of_every_headline_metric(project: Project) -> None:
+    project.run("python", "-m", "benchmarks.seeds", "2")
+    result = json.loads(project.read("benchmarks/seeds.json"))
+    project.run("git", "checkout", "--quiet", ".")
+    project.run("git", "clean", "--quiet", "--force", "benchmarks")
+
+    accuracies = [result["seeds"][seed]["test"]["accuracy"] for seed in ("1", "2")]
+    assert result["summary"]["test"]["accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2, abs=1e-6)
+    assert set(result["summary"]) == {"test", "books"}
+    assert result["seeds"]["1"] != result["seeds"]["2"]
+    assert "2 or more" in project.run("python", "-m", "benchmarks.seeds", "1", check=False).stdout
 
 
 def test_adding_a_dataset_to_evaluate_on_reruns_nothing_else(project: Project) -> None:

@@ -1,12 +1,18 @@
+import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sentiment.catalog import Catalog, load_catalog
+from sentiment.encoding import load_tokenizer
 from sentiment.errors import UserError
+from sentiment.files import sha256
 from sentiment.params import load_params, read_yaml, validate
+from sentiment.sources import HubSource
+from tests.families import real_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,9 +49,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_legal_ones(catalog:
     with pytest.raises(UserError) as caught:
         catalog.dataset("resturants")
     assert str(caught.value) == (
-        f"dataset 'resturants' is not in catalog.yaml: did you mean restaurants? it has {legal}"
+        f"dataset 'resturants' is not in catalog.yaml: did you mean restaurants? it has {legal}; "
+        "others are ORG/NAME of the hub and own/NAME of yours"
     )
-    with pytest.raises(UserError, match="^" + re.escape("model 'zzz' is not in catalog.yaml: it has all-MiniLM-L6-v2")):
+    with pytest.raises(
+        UserError, match="^" + re.escape("model 'zzz' is not in catalog.yaml: it has ModernBERT-base, albert-base-v2, ")
+    ):
         catalog.model("zzz")
 
 
@@ -59,10 +68,33 @@ def test_a_split_must_name_a_known_file(content: dict[str, Any]) -> None:
     assert refusal(content) == "catalog.yaml: datasets.toy needs splits.train.file to be one of its files, not 'b'"
 
 
+def test_a_split_may_be_of_several_files_and_a_text_of_several_columns(content: dict[str, Any]) -> None:
+    toy = content["datasets"]["toy"]
+    toy["files"]["b"] = "1" * 64
+    toy["splits"]["train"] = {"file": ["a", "b"]}
+    toy["text"] = ["title", "body"]
+    del toy["labels"]
+    entry = validate(Catalog, content, "catalog.yaml").dataset("toy")
+    assert (entry.splits["train"].file, entry.splits["train"].rows) == (["a", "b"], None)
+    assert (entry.text, entry.labels) == (["title", "body"], None)
+    toy["splits"]["train"]["file"] = ["a", "c"]
+    assert refusal(content) == "catalog.yaml: datasets.toy needs splits.train.file to be one of its files, not 'c'"
+
+
 def test_a_dataset_needs_a_train_split(content: dict[str, Any]) -> None:
     splits = content["datasets"]["toy"]["splits"]
     splits["test"] = splits.pop("train")
     assert refusal(content) == "catalog.yaml: datasets.toy needs a train split"
+
+
+def test_only_the_hub_may_leave_a_checksum_out(content: dict[str, Any]) -> None:
+    model = content["models"]["tiny"]
+    model["files"] = {"a": None}
+    assert refusal(content) == (
+        "catalog.yaml: models.tiny needs a sha256 for each of its files (only the hub states checksums of its own)"
+    )
+    model["source"] = {"hub": "a/b", "revision": "0" * 40}
+    assert validate(Catalog, content, "catalog.yaml").model("tiny").files == {"a": None}
 
 
 @pytest.mark.parametrize(
@@ -116,3 +148,56 @@ def test_a_mistyped_key_of_a_source_gets_that_sources_hint(
     assert f"did you mean {hint}?" in message
     # Every source has its own keys: what is said to be legal for the hub must not be what is legal for a package.
     assert "HubSource.revison is unknown: legal are package" not in message
+
+
+MODELS = list(load_catalog(ROOT / "catalog.yaml").models)
+WEIGHTS = {"model.safetensors", "pytorch_model.bin"}
+SAVED_ANEW = {("ModernBERT-base", "config.json"), ("ModernBERT-base", "tokenizer_config.json")}
+"""Real files whose bytes another version of transformers has changed since."""
+
+
+def test_a_model_of_the_hub_names_its_origin_once(content: dict[str, Any]) -> None:
+    model = content["models"]["tiny"]
+    model["source"] = {"hub": "some/model", "revision": "1" * 40}
+    del model["origin"], model["revision"]
+    entry = validate(Catalog, content, "catalog.yaml").model("tiny")
+    assert (entry.origin, entry.revision) == ("some/model", "1" * 40)
+    del model["source"]["revision"]
+    assert "models.tiny.source.hub.revision is missing: give it a value" in refusal(content)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_has_weights_a_configuration_and_a_pinned_source(catalog: Catalog, name: str) -> None:
+    entry = catalog.model(name)
+    assert len(WEIGHTS & set(entry.files)) == 1
+    assert "config.json" in entry.files
+    assert re.fullmatch(r"[0-9a-f]{40}", entry.revision)
+    if isinstance(entry.source, HubSource):
+        assert entry.origin.endswith(f"/{name}")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_models_facts_are_those_of_its_real_files(catalog: Catalog, name: str, tmp_path: Path) -> None:
+    entry = catalog.model(name)
+    folder = real_folder(entry.origin)
+    for file, expected in entry.files.items():
+        if file not in WEIGHTS:
+            assert (name, file) in SAVED_ANEW or expected in {None, sha256(folder / file)}
+            shutil.copyfile(folder / file, tmp_path / file)
+
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    config = AutoConfig.from_pretrained(tmp_path, num_labels=2)
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    assert (config.model_type, model.num_parameters()) == (entry.family, entry.parameters)
+
+    tokenizer = load_tokenizer(tmp_path)
+    limit = tokenizer.model_max_length
+    assert limit == entry.max_length or (name, limit > 1e29) == ("xlnet-base-cased", True)
+    kind, _, case = entry.tokenization.partition(", ")
+    ids = [tokenizer(text)["input_ids"] for text in ("Good", "good")]
+    assert (ids[0] == ids[1]) == (case == "lower-cased")
+    described = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["type"]
+    assert described == {"WordPiece": "WordPiece", "byte-level BPE": "BPE", "SentencePiece unigram": "Unigram"}[kind]

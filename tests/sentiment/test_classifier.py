@@ -1,4 +1,6 @@
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from transformers import GPT2Config, GPT2Model, PreTrainedModel
@@ -146,6 +149,38 @@ def test_a_saved_config_does_not_name_where_the_encoder_lay(
 ) -> None:
     build_with(pooling="mean").save_pretrained(tmp_path)
     assert str(pretrained) not in (tmp_path / "config.json").read_text()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_weights_that_are_stored_in_half_precision_are_learnt_from_in_single(
+    build_with: Build, pretrained: Path, tmp_path: Path, pooling: str
+) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(pretrained, folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: weight.half() for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}))
+    model = build_with(folder, pooling=pooling)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    for name, weight in build_with(pooling=pooling).state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], weight, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_old_names_of_norms_are_understood(build_with: Build, pretrained: Path, tmp_path: Path, pooling: str) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(pretrained, folder)
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): weight + 0.25
+        for name, weight in load_file(folder / "model.safetensors").items()
+    }
+    assert sum("gamma" in name for name in old) == 5
+    save_file(old, folder / "model.safetensors", {"format": "pt"})
+    model = build_with(folder, pooling=pooling)
+    norms = [module for module in model.base_model.modules() if isinstance(module, nn.LayerNorm)]
+    assert len(norms) == 5
+    assert all((norm.weight == 1.25).all() and (norm.bias == 0.25).all() for norm in norms)
 
 
 def test_precision_is_what_the_parameter_says_or_what_the_device_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What `load` says of a folder that is no whole classifier."""
+"""What `load` says of a folder that is no whole classifier, and `build` of one that is no whole encoder."""
 
 import json
 import re
@@ -41,6 +41,27 @@ def test_a_folder_that_lacks_weights_is_refused_with_their_names(saved: Path) ->
     assert len(removed) == 2
     save_file({name: weight for name, weight in weights.items() if name not in removed}, path, {"format": "pt"})
     assert f"lacks the weights {', '.join(removed)}" in refusal(saved)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_an_encoder_that_lacks_weights_is_not_completed_at_random(
+    build_with: Build, pretrained: Path, tmp_path: Path, pooling: str
+) -> None:
+    folder = tmp_path / "part"
+    shutil.copytree(pretrained, folder)
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if "layer.1.output.dense" not in name}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError) as caught:
+        build_with(folder, pooling=pooling)
+    assert re.fullmatch(
+        rf"{folder} lacks 2 of the encoder's 37 weights, \S*encoder\.layer\.1\.output\.dense\.weight among them: "
+        "its weights are those of another architecture",
+        str(caught.value),
+    )
+    # A pooler of its own is no part of what was pretrained.
+    save_file({name: weight for name, weight in weights.items() if "pooler" not in name}, folder / "model.safetensors")
+    assert build_with(folder, pooling=pooling)
 
 
 @pytest.mark.parametrize("share", [0, 0.0002, 0.01, 0.5, 0.999])

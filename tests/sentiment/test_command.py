@@ -30,9 +30,9 @@ def raising(error: BaseException) -> Callable[[], None]:
 def test_a_command_that_ends_says_so_and_logs_its_time(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         run(lambda: print("working"), "stage")
-    output = capsys.readouterr().out.splitlines()
-    assert output[0] == "working"
-    assert re.fullmatch(r"stage: done in \d+\.\d s", output[1])
+    printed = capsys.readouterr()
+    assert printed.out == "working\n" * 2
+    assert re.fullmatch(r"(stage: done in \d+\.\d s\n){2}", printed.err)
     lines = [json.loads(line) for line in Path("logs/timings.jsonl").read_text().splitlines()]
     assert [set(line) for line in lines] == [{"command", "seconds", "ended"}] * 2
     assert {line["command"] for line in lines} == {"stage"}

@@ -1,5 +1,9 @@
+"""A dataset's name, and the files that the downloads make of it."""
+
+import gzip
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,123 +11,250 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.catalog import DatasetEntry
-from sentiment.datasets import load_split
+from sentiment.catalog import Catalog
+from sentiment.datasets import download_dataset, download_evaluation_split, hub_splits
 from sentiment.errors import UserError
 from sentiment.files import sha256
+from sentiment.params import Download
+from tests.hub_server import Hub, Repo, only_hub, running
 
-Entry = Callable[..., DatasetEntry]
+TABLE = pa.table({"text": ["fine", "dull", "great"], "label": [1, 0, 1]})
+CSV = "text,label\nfine,pos\ndull,neg\ngreat,pos\n"
+PINNED = "0123456789abcdef0123456789abcdef01234567"
 
-RATED = pa.table({"review": ["fine", "dull", "odd", "great"], "stars": [5, 1, 1, 5], "topic": ["a", "a", "b", "b"]})
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, a project with an empty own/."""
+    (tmp_path / "project" / "own").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
 
 
 @pytest.fixture
-def entry(tmp_path: Path) -> Entry:
-    """Write a table and return a catalog entry for it, every row in the train split unless told otherwise."""
-
-    def make(table: pa.Table, labels: dict[int, int] | None = None, **split: Any) -> DatasetEntry:
-        path = tmp_path / "reviews.parquet"
-        pq.write_table(table, path)
-        return DatasetEntry.model_validate(
-            {
-                "description": "made up",
-                "source": {"folder": str(tmp_path)},
-                "licence": "CC0-1.0",
-                "files": {path.name: sha256(path)},
-                "text": table.column_names[0],
-                "label": table.column_names[1],
-                "labels": labels or {0: 0, 1: 1},
-                "splits": {"train": {"file": path.name, "rows": table.num_rows} | split},
-            }
-        )
-
-    return make
+def catalog() -> Catalog:
+    entry = {
+        "description": "A dataset of the test.",
+        "source": {"folder": "data"},
+        "licence": "CC0-1.0",
+        "text": "text",
+        "label": "label",
+        "files": {"a.parquet": "0" * 64},
+        "splits": {"train": {"file": "a.parquet"}},
+    }
+    pinned = entry | {
+        "source": {"hub": "org/toy", "revision": PINNED},
+        "files": {"a/train-0.parquet": None, "a/train-1.parquet": None, "test.parquet": None},
+        "splits": {"train": {"file": ["a/train-0.parquet", "a/train-1.parquet"]}, "test": {"file": "test.parquet"}},
+    }
+    return Catalog.model_validate({"models": {}, "datasets": {"films": entry, "pinned": pinned}})
 
 
-def test_a_split_has_the_catalogs_columns_as_text_and_label(entry: Entry) -> None:
-    table = load_split(entry(RATED, {1: 0, 5: 1}), "train")
-    assert table.to_pydict() == {"text": RATED["review"].to_pylist(), "label": [1, 0, 0, 1]}
-    assert table.schema.types == [pa.string(), pa.int8()]
+def download(name: str, catalog: Catalog, **options: Any) -> dict[str, Any]:
+    """Download as the stage does; return each split's columns, and origin.json."""
+    section = {"text": "text", "label": "label", "labels": None} | options
+    folder = Path("raw")
+    download_dataset(name, Download.model_validate(section), catalog, folder)
+    splits = {path.stem: pq.read_table(path).to_pydict() for path in folder.glob("*.parquet")}
+    return splits | {"origin": json.loads((folder / "origin.json").read_text(encoding="utf-8"))}
 
 
-def test_a_split_holds_the_rows_that_its_conditions_choose(entry: Entry) -> None:
-    table = load_split(entry(RATED, {1: 0, 5: 1}, rows=2, where={"topic": "b"}), "train")
-    assert table.to_pydict() == {"text": ["odd", "great"], "label": [0, 1]}
-
-
-@pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.int64(), pa.float64()])
-def test_labels_of_any_number_type_are_mapped(entry: Entry, kind: pa.DataType) -> None:
-    table = pa.table({"text": ["a", "b"], "label": pa.array([1, 0], kind)})
-    assert load_split(entry(table), "train")["label"].to_pylist() == [1, 0]
-
-
-def refusal(entry: DatasetEntry) -> str:
-    """Return what load_split refuses the entry with, less the file's name."""
+def refusal(name: str, catalog: Catalog, **options: Any) -> str:
     with pytest.raises(UserError) as caught:
-        load_split(entry, "train")
-    return re.sub(r"\S+/reviews\.parquet", "FILE", str(caught.value))
+        download(name, catalog, **options)
+    assert not list(Path("raw").glob("*"))
+    return str(caught.value)
 
 
-def test_a_wrong_number_of_rows_is_refused_with_the_remedy(entry: Entry) -> None:
-    assert refusal(entry(RATED, {1: 0, 5: 1}, rows=5000)) == (
-        "FILE (train) has 4 rows, but catalog.yaml expects 5,000: correct the entry if the file is the right one"
+@pytest.mark.parametrize("name", ["reviews.csv", "own/reviews.csv", "./reviews.csv"])
+def test_a_file_in_own_is_a_train_split(catalog: Catalog, name: str) -> None:
+    Path("own/reviews.csv").write_text(CSV)
+    assert download(name, catalog) == {
+        "train": TABLE.to_pydict(),
+        "origin": {
+            "dataset": name,
+            "origin": "folder own",
+            "revision": None,
+            "licence": "your own",
+            "files": {"reviews.csv": sha256("own/reviews.csv")},
+        },
+    }
+
+
+def test_a_folder_in_own_has_a_train_and_perhaps_a_test_split(catalog: Catalog) -> None:
+    Path("own/mine").mkdir()
+    Path("own/mine/notes.txt").write_text("not read")
+    pq.write_table(TABLE, "own/mine/train.parquet")
+    assert set(download("mine", catalog)) == {"train", "origin"}
+    Path("own/mine/test.csv.gz").write_bytes(gzip.compress(CSV.encode()))
+    assert download("own/mine", catalog)["test"] == TABLE.to_pydict()
+
+
+def test_the_parameters_name_columns_and_labels(catalog: Catalog) -> None:
+    rows = [("Good", "I like it.", 5), ("So so", "Neither.", 3), ("Bad", "Never again.", 1)]
+    lines = [json.dumps({"title": title, "body": body, "stars": stars}) + "\n" for title, body, stars in rows]
+    Path("own/reviews.jsonl").write_text("".join(lines))
+    labels = {1: 0, 3: "drop", 5: 1}
+    found = download("reviews.jsonl", catalog, text=["title", "body"], label="stars", labels=labels)
+    assert found["train"] == {"text": ["Good\n\nI like it.", "Bad\n\nNever again."], "label": [1, 0]}
+
+
+def test_only_the_test_split_or_all_there_is_goes_to_the_evaluation(catalog: Catalog) -> None:
+    Path("own/mine").mkdir()
+    Path("own/mine/train.csv").write_text(CSV + "another,pos\n")
+    options = Download(text=["text"], label="label", labels=None)
+    download_evaluation_split("own/mine", options, catalog, Path("cross"))
+    assert pq.read_table("cross/own/mine.parquet").num_rows == 4
+    Path("own/mine/test.csv").write_text(CSV)
+    download_evaluation_split("own/mine", options, catalog, Path("cross"))
+    assert pq.read_table("cross/own/mine.parquet").num_rows == 3
+    origin = json.loads(Path("cross/own/mine.origin.json").read_text())
+    assert origin["files"] == {"test.csv": sha256("own/mine/test.csv")}
+
+
+def test_a_folder_without_a_train_file_or_with_two_is_refused(catalog: Catalog) -> None:
+    Path("own/mine").mkdir()
+    Path("own/mine/data.csv").write_text(CSV)
+    assert refusal("mine", catalog).startswith("own/mine has no train file: name one train.csv, or train with .csv, ")
+    for name in ("train.csv", "train.jsonl"):
+        Path("own/mine", name).write_text(CSV)
+    assert refusal("mine", catalog) == "own/mine has both train.csv and train.jsonl: leave one train.* there"
+
+
+def test_a_file_elsewhere_is_refused_with_the_command_that_brings_it_here(catalog: Catalog, tmp_path: Path) -> None:
+    outside = "lies outside of own/, where nobody would notice its changes"
+    Path("my reviews.csv").write_text(CSV)
+    Path("data/mine").mkdir(parents=True)
+    assert refusal("my reviews.csv", catalog) == (
+        f"dataset my reviews.csv {outside}: cp 'my reviews.csv' own/, then -S dataset='my reviews.csv'"
+    )
+    assert refusal("data/mine", catalog) == (f"dataset data/mine {outside}: cp -r data/mine own/, then -S dataset=mine")
+    (tmp_path / "far.csv").write_text(CSV)
+    for name in ("../far.csv", str(tmp_path / "far.csv")):
+        assert refusal(name, catalog) == (f"dataset {name} {outside}: cp {name} own/, then -S dataset=far.csv")
+
+
+@pytest.mark.parametrize("name", ["review.csv", "own/review.csv", "/nowhere/review.csv", "../review.csv"])
+def test_a_missing_file_is_refused_with_the_nearest_and_what_experiments_see(catalog: Catalog, name: str) -> None:
+    Path("own/reviews.csv").write_text(CSV)
+    assert refusal(name, catalog) == (
+        "own/review.csv is missing: did you mean reviews.csv? put it there. Experiments with --temp or --queue see "
+        "only what git knows: git add own/review.csv, or dvc add for a large file"
     )
 
 
-def test_a_changed_file_is_refused_before_it_is_read(entry: Entry, tmp_path: Path) -> None:
-    known = entry(RATED, {1: 0, 5: 1})
-    (tmp_path / "reviews.parquet").write_bytes(b"not even parquet")
-    assert "has sha256" in refusal(known)
-
-
-@pytest.mark.parametrize("column", ["review", "stars", "topic"])
-def test_a_column_that_the_file_lacks_is_refused_with_those_it_has(entry: Entry, column: str) -> None:
-    known = entry(RATED.rename_columns({column: "other"}), {1: 0, 5: 1}, where={"topic": "a"})
-    known = known.model_copy(update={"text": "review", "label": "stars"})
-    columns = ", ".join("other" if name == column else name for name in RATED.column_names)
-    assert refusal(known) == f"FILE has no column {column}: its columns are {columns}"
-
-
-def test_a_label_without_a_meaning_is_refused_with_those_that_have_one(entry: Entry) -> None:
-    table = RATED.set_column(1, "stars", pa.array([5, 3, 2, 1]))
-    assert refusal(entry(table, {1: 0, 5: 1})) == (
-        "FILE (train): column stars has 2, 3, but catalog.yaml's labels are 1, 5"
+def test_a_file_of_another_format_is_refused_with_those_that_are_read(catalog: Catalog) -> None:
+    Path("own/reviews.xlsx").write_bytes(b"PK")
+    assert refusal("reviews.xlsx", catalog).startswith(
+        "own/reviews.xlsx is of no known format: its name must end in .csv"
     )
+
+
+def test_an_unknown_name_is_refused_with_what_a_name_may_be(catalog: Catalog) -> None:
+    assert refusal("film", catalog) == (
+        "dataset 'film' is not in catalog.yaml: did you mean films? it has films, pinned; "
+        "others are ORG/NAME of the hub and own/NAME of yours"
+    )
+
+
+def test_a_changed_file_is_refused_before_it_is_read(catalog: Catalog) -> None:
+    Path("data").mkdir()
+    Path("data/a.parquet").write_bytes(b"not even parquet")
+    assert re.match(
+        r"a\.parquet of folder data has sha256 [0-9a-f]{64}, but catalog\.yaml expects", refusal("films", catalog)
+    )
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Repo]]:
+    """Serve a repository org/toy of tables at these paths."""
+    with running(Hub({})) as server, only_hub(server.url, tmp_path / "cache"):
+
+        def start(*paths: str, commit: str | None = None) -> Repo:
+            for path in paths:
+                (tmp_path / "toy" / path).parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(TABLE, tmp_path / "toy" / path)
+            server.repos["dataset", "org/toy"] = Repo(tmp_path / "toy", commit)
+            return server.repos["dataset", "org/toy"]
+
+        yield start
+
+
+def test_a_dataset_of_the_hub_needs_no_entry_and_its_commit_is_recorded(
+    catalog: Catalog, serve: Callable[..., Repo], capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = serve("data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet", "data/unsupervised.parquet")
+    found = download("org/toy", catalog)
+    assert found["train"] == found["test"] == TABLE.to_pydict()
+    assert found["origin"] == {
+        "dataset": "org/toy",
+        "origin": "org/toy",
+        "revision": repo.commit,
+        "licence": "mit",
+        "files": {
+            f"data/{split}-00000-of-00001.parquet": repo.sums[f"data/{split}-00000-of-00001.parquet"]
+            for split in ("train", "test")
+        },
+    }
+    printed = capsys.readouterr().out
+    assert f"it may change there; to keep this one: -S dataset=org/toy@{repo.commit}" in printed
+    assert f"dataset org/toy from hub org/toy at {repo.commit[:8]}, licence mit: not in catalog.yaml" in printed
+    download(f"org/toy@{repo.commit}", catalog)
+    assert "it may change" not in capsys.readouterr().out
+
+
+def test_an_entry_may_leave_checksums_to_the_hub_and_name_several_files(
+    catalog: Catalog, serve: Callable[..., Repo]
+) -> None:
+    repo = serve("a/train-0.parquet", "a/train-1.parquet", "test.parquet", commit=PINNED)
+    found = download("pinned", catalog)
+    assert found["train"]["text"] == [*TABLE["text"].to_pylist()] * 2
+    assert found["origin"]["revision"] == PINNED
+    assert found["origin"]["files"] == repo.sums
+
+
+def test_a_file_that_is_not_there_at_the_pin_is_refused(catalog: Catalog, serve: Callable[..., Repo]) -> None:
+    serve("a/train-0.parquet", "test.parquet", commit=PINNED)
+    assert refusal("pinned", catalog).startswith("dataset org/toy at 01234567 has no file a/train-1.parquet")
 
 
 @pytest.mark.parametrize(
-    "column",
+    ("files", "train", "test"),
     [
-        pa.array(["pos", "neg", "pos", "neg"]),
-        pa.array(["1", "0", "1", "0"]).dictionary_encode(),
-        pa.array([True, False, True, False]),
-        pa.array([None] * 4),
+        (["README.md", "train.csv", "test.csv"], ["train.csv"], ["test.csv"]),
+        (["data/train-0.parquet", "data/train-1.parquet"], ["data/train-0.parquet", "data/train-1.parquet"], []),
+        (["a/train-0.parquet", "a/validation-0.parquet"], ["a/train-0.parquet"], ["a/validation-0.parquet"]),
+        (["x_train.jsonl", "x_dev.jsonl", "x_test.jsonl"], ["x_train.jsonl"], ["x_test.jsonl"]),
+        (
+            ["default/train/0.parquet", "default/test/0.parquet"],
+            ["default/train/0.parquet"],
+            ["default/test/0.parquet"],
+        ),
+        # The same tables in another form are not read twice.
+        (["train.csv.gz", "data/train-0.parquet", "test.csv.gz"], ["data/train-0.parquet"], []),
+        (["Train.csv", "TEST.csv"], ["Train.csv"], ["TEST.csv"]),
+        (["reviews.csv", "LICENSE"], ["reviews.csv"], []),
+        (["trained.csv", "train.csv", "latest.csv"], ["train.csv"], []),
     ],
-    ids=["strings", "dictionary", "booleans", "nothing"],
 )
-def test_labels_that_are_no_numbers_are_refused_with_their_column(entry: Entry, column: pa.Array) -> None:
-    message = refusal(entry(RATED.set_column(1, "stars", column)))
-    assert message.startswith("FILE (train)")
-    assert "stars" in message or "label" in message
+def test_the_words_in_their_paths_tell_the_files_of_a_repository_apart(
+    files: list[str], train: list[str], test: list[str]
+) -> None:
+    assert hub_splits("org/toy", files) == {"train": train} | ({"test": test} if test else {})
 
 
-@pytest.mark.parametrize("meaning", [500, -1])
-def test_a_meaning_outside_the_columns_type_is_harmless(entry: Entry, meaning: int) -> None:
-    table = pa.table({"text": ["a", "b"], "label": pa.array([1, 0], pa.uint8())})
-    assert load_split(entry(table, {0: 0, 1: 1, meaning: 1}), "train")["label"].to_pylist() == [1, 0]
-
-
-def test_a_condition_on_a_column_that_is_no_text_is_refused_with_the_column(entry: Entry) -> None:
-    message = refusal(entry(RATED.set_column(2, "topic", pa.array([1, 1, 2, 2])), {1: 0, 5: 1}, where={"topic": "1"}))
-    assert message.startswith("FILE (train)")
-    assert "topic" in message
-
-
-@pytest.mark.parametrize(("column", "name"), [(0, "text"), (1, "label")])
-def test_a_null_is_refused_with_its_row_in_the_file(entry: Entry, column: int, name: str) -> None:
-    values = RATED.column(column).to_pylist()
-    table = RATED.set_column(column, RATED.column_names[column], pa.array([*values[:3], None]))
-    assert refusal(entry(table, {1: 0, 5: 1})) == f"FILE (train), row 3: {name} is null; remove the row or fill it in"
-    # Rows are counted in the file, not among those that the conditions choose: the reader looks there.
-    chosen = entry(table, {1: 0, 5: 1}, rows=2, where={"topic": "b"})
-    assert refusal(chosen) == f"FILE (train), row 3: {name} is null; remove the row or fill it in"
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (["a/train.parquet", "b/train.parquet"], "has several parts, a, b, and one must be chosen"),
+        (["train.csv", "b/train.csv"], "has several parts, (top folder), b, and one must be chosen"),
+        (["a.csv", "b.csv"], "has no file named train; it has a.csv, b.csv"),
+        (["test.csv"], "has no file named train; it has test.csv"),
+        (["toy.py", "README.md"], "has no file named train; it has no file that ends in .csv, .tsv, .jsonl"),
+    ],
+)
+def test_files_that_leave_a_choice_are_refused_with_the_remedy(files: list[str], problem: str) -> None:
+    with pytest.raises(UserError) as caught:
+        hub_splits("org/toy", files)
+    assert str(caught.value).startswith(f"dataset org/toy {problem}")
+    assert "add an entry to catalog.yaml that names its files" in str(caught.value)

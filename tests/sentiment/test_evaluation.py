@@ -55,6 +55,20 @@ def test_the_metrics_are_those_of_the_predictions_as_written(tmp_path: Path) -> 
     assert json.loads(files["m/e.json"])["accuracy"] == 1
 
 
+def test_the_scores_before_calibration_add_how_well_calibrated_they_were(tmp_path: Path) -> None:
+    places = {"metrics": tmp_path / "e.json", "predictions": tmp_path / "e.parquet", "plots": tmp_path / "plots"}
+    before = np.array([0.99, 0.01, 0.02, 0.03])
+    returned = write_evaluation(REVIEWS, SCORES, **places, uncalibrated=before)
+
+    metrics = json.loads((tmp_path / "e.json").read_text(encoding="utf-8"))
+    expected = evaluate(REVIEWS["label"].to_numpy(), before)
+    assert metrics["uncalibrated"] == pytest.approx(
+        {name: expected[name] for name in ("ece", "brier", "log_loss")}, abs=1e-6
+    )
+    assert metrics["ece"] == pytest.approx(evaluate(REVIEWS["label"].to_numpy(), returned)["ece"], abs=1e-6)
+    assert returned.tolist() == [0.912346, 0.1, 0.5, 0.3]
+
+
 def test_scores_that_differ_beyond_the_sixth_digit_give_the_same_bytes(tmp_path: Path) -> None:
     assert evaluated(tmp_path / "one") == evaluated(tmp_path / "other", SCORES + 1e-9)
     assert evaluated(tmp_path / "float32", SCORES.astype(np.float32)) == evaluated(tmp_path / "again")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, set_seed
 
-from sentiment import callbacks
+from sentiment import budget, callbacks, training
 from sentiment.callbacks import TimeLimit
 from sentiment.classifier import build, predict
 from sentiment.encoding import Padding
@@ -124,6 +124,26 @@ def test_a_frozen_encoder_stays_as_it_was(bench: Bench, tiny: Callable[..., Para
     assert metrics["parameters_trained"] == 2 * 16 + 2
 
 
+def test_frozen_layers_and_those_that_learn_at_next_to_no_rate_stay_as_they_were(
+    bench: Bench, tiny: Callable[..., Params]
+) -> None:
+    for name, train in {
+        "frozen": {"freeze": "embeddings", "freeze_layers": 1},
+        "slow": {"freeze": "none", "layer_decay": 1e-9},
+    }.items():
+        params = tiny(epochs=1, dropout=0.0, **train)
+        model, _ = bench.train(params, name)
+        set_seed(params.seed)
+        before = build(bench.pretrained, bench.tokenizer, params.train).state_dict()
+        moved = {key: float((weight - before[key]).abs().max()) for key, weight in model.state_dict().items()}
+        changed = {key for key, distance in moved.items() if distance > 1e-6}
+        learnt = ("head.", "encoder.encoder.layer.1.") if name == "frozen" else ("head.",)
+        # Softmax does not feel a bias that all keys have in common, so it hardly moves.
+        expected = {key for key in moved if key.startswith(learnt) and "key.bias" not in key}
+        assert expected <= changed
+        assert all(key.startswith(learnt) for key in changed)
+
+
 def test_batches_are_the_samplers_in_every_epoch(bench: Bench, tiny: Callable[..., Params]) -> None:
     params, seen = tiny(), []
     collate = bench.padding
@@ -155,12 +175,23 @@ SHORT = TINY
 """16 steps, each in the curves; checkpoints at 4, 8, 12 and 16."""
 LONG = TINY | {"epochs": 8, "batch_size": 5, "validations_per_epoch": 1}
 """104 steps, every other one in the curves; checkpoints at 13, 26 and so on."""
+LAYERS = SHORT | {"layer_decay": 0.5}
+"""As SHORT, with a learning rate of its own for each layer."""
+NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers"}
 
 
 @pytest.mark.parametrize(
     "case",
-    [(SHORT, 3, None), (SHORT, 6, 4), (SHORT, 11, 8), (SHORT, 16, 12), (SHORT, None, 16), (LONG, 20, 13)],
-    ids=lambda case: f"{'long' if case[0] is LONG else 'short'} stopped at {case[1]} continued from {case[2]}",
+    [
+        (SHORT, 3, None),
+        (SHORT, 6, 4),
+        (SHORT, 11, 8),
+        (SHORT, 16, 12),
+        (SHORT, None, 16),
+        (LONG, 20, 13),
+        (LAYERS, 6, 4),
+    ],
+    ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
 )
 def test_a_continued_training_gives_the_bytes_of_an_uninterrupted_one(
     bench: Bench, tiny: Callable[..., Params], capsys: pytest.CaptureFixture[str], case: tuple[dict, int, int]
@@ -205,6 +236,34 @@ def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
     monkeypatch.undo()
     assert bench.checkpoints("run").joinpath("checkpoint-4").is_dir()
     assert bench.train(tiny(), "run")[1]["steps"] == 16
+
+
+def test_a_training_that_fits_its_budget_is_what_it_is_without_one(bench: Bench, tiny: Callable[..., Params]) -> None:
+    model, metrics = bench.train(tiny(), "without")
+    fitted, same = bench.train(tiny(fit_budget=True), "with")
+    assert same == metrics
+    assert bench.curves("with") == bench.curves("without")
+    assert all(torch.equal(weight, fitted.state_dict()[name]) for name, weight in model.state_dict().items())
+
+
+def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_continued_at_that_length(
+    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = tiny(fit_budget=True, max_minutes=1)
+    sampler = LengthBucketSampler([len(ids) for ids in bench.reviews["input_ids"].to_pylist()], 8, params.seed)
+    fits_eleven = sampler.padded_tokens(2)[:11].sum() / 54 + 1
+    monkeypatch.setattr(training, "measured_speed", lambda *_: fits_eleven)
+    monkeypatch.setattr(budget, "FORWARD", 0)
+    model, metrics = bench.train(params, "whole")
+    assert (metrics["steps"], metrics["steps_asked"], metrics["validations"]) == (11, 16, 3)
+    rates = bench.curve("whole", "train/learning_rate")
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < rates[0] / 5
+
+    bench.interrupt(params, "broken", 6)
+    monkeypatch.setattr(training, "measured_speed", lambda *_: pytest.fail("the length is decided already"))
+    again, _ = bench.train(params, "broken")
+    assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in model.state_dict().items())
 
 
 def test_nothing_but_checkpoints_and_curves_is_written(

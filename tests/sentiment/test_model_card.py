@@ -8,7 +8,8 @@ from sentiment.model_card import PACKAGES, environment, model_card
 from sentiment.params import Params, Train
 
 ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny", "revision": "0123abc"}
-METRICS = {"steps": 90, "best_step": 60, "validations": 3, "validation": {"accuracy": 0.91234, "log_loss": 0.25}}
+VALIDATION = {"accuracy": 0.91234, "log_loss": 0.25}
+METRICS = {"steps": 90, "best_step": 60, "validations": 3, "validation": VALIDATION, "temperature": 1.2345}
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
         "12,345 reviews of `films` to learn from and 600 to choose the checkpoint",
         "cut to 99 tokens",
         "Of 3 validations, the one at step 60 of 90 was the best: accuracy 0.912, log loss 0.250",
+        "Its logits are to be divided by 1.234, the temperature of `calibration.json`",
     ):
         assert part in text
 

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,9 @@ ILLEGAL: dict[str, list[Any]] = {
     "cross_datasets": ["books", [1], [""], None],
     "seed": [-1, 1.5, "42", True, 2**32, None],
     "threads": [0, 1025, "2"],
+    "download.text": [3, None, [""], [1]],
+    "download.label": ["", 1, None],
+    "download.labels": ["pos", 1, True],
     "subsample.train_size": [99, 200.5, "all"],
     "subsample.test_size": [99, -1, True],
     "subsample.validation_share": [0, 0.51, "0.1", None],
@@ -41,11 +45,14 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.label_smoothing": [-0.1, 0.5],
     "train.dropout": [-0.1, 1, "none"],
     "train.freeze": ["all", None, True],
+    "train.freeze_layers": [-1, 1.5, None],
+    "train.layer_decay": [0, 1.1, "0.9", None],
     "train.pooling": ["max", None],
     "train.head": ["zero", None],
     "train.precision": ["fp16", 32],
     "train.validations_per_epoch": [0, 1.5],
     "train.max_minutes": [0, -1, None, float("inf")],
+    "train.fit_budget": [0, "yes", None],
     "evaluate.batch_size": [0, "64"],
     "evaluate.precision": ["fp64", None],
     "cross_dataset_evaluate.size": [99, 1e3, False],
@@ -141,6 +148,16 @@ def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
     assert load_params(written(tmp_path, ("pooling: mean", "pooling: first")))
 
 
+@pytest.mark.parametrize("freeze", ["none", "encoder"])
+def test_frozen_layers_need_frozen_embeddings(tmp_path: Path, freeze: str) -> None:
+    layers = ("freeze_layers: 0", "freeze_layers: 2")
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), layers)
+    sentence = "train needs freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, layers)).train.freeze_layers == 2
+
+
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:
     path = written(tmp_path, ("dataset: films\n", "dataset: books\n"))
     with pytest.raises(UserError, match="it needs cross_datasets without books, which is the dataset that is trained"):
@@ -150,6 +167,54 @@ def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: P
         UserError, match="it needs each of cross_datasets once, not books, restaurants, products, books"
     ):
         load_params(path)
+
+
+@pytest.mark.parametrize("name", ["org/name@main", "my reviews.csv", "a;b", "/data/a.csv", "../a.csv", "a\nb"])
+def test_a_further_dataset_has_a_name_that_fits_into_a_path_and_a_command(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, ("- travel\n", f"- {json.dumps(name)}\n"))
+    sentence = f"it needs cross_datasets of letters, digits and . _ - /, not {name!r} (rename the file; pin a revision "
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        load_params(path)
+    for legal in ("reviews.csv", "own/reviews_2.csv.gz", "org/name-3"):
+        assert legal in load_params(written(tmp_path, ("- travel\n", f"- {legal}\n"))).cross_datasets
+
+
+@pytest.mark.parametrize(
+    "labels", ["{1: 0, 3: drop, 5: 1}", '{"1": 0, 3.0: drop, "5": 1}', "{1.0: 0, ' 3': drop, 05: 1}"]
+)
+def test_a_label_has_one_name_however_it_is_written(tmp_path: Path, labels: str) -> None:
+    path = written(tmp_path, ("  labels:\n", f"  labels: {labels}\n"))
+    assert load_params(path).download.labels == {"1": 0, "3": "drop", "5": 1}
+
+
+def test_words_and_booleans_are_labels_whatever_their_case(tmp_path: Path) -> None:
+    path = written(tmp_path, ("  labels:\n", "  labels: {Not sure: drop, true: 1, No: 0, -1: 0, 0.5: drop}\n"))
+    assert load_params(path).download.labels == {"not sure": "drop", "true": 1, "no": 0, "-1": 0, "0.5": "drop"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        ("{1: 0, '1': 1}", "download.labels needs each label once, not 1, 1"),
+        ("{pos: 1, Pos: 0}", "download.labels needs each label once, not pos, Pos"),
+        ("{1: 0, 2: drop}", "download.labels needs a label that means 0 (negative) and one that means 1 (positive)"),
+        ("{1: 0, 2: 2}", "download.labels.2 is 2, but must be 0, 1 or 'drop'"),
+        ("{1: 0, 2: positive}", "download.labels.2 is 'positive', but must be 0, 1 or 'drop'"),
+        ("{}", "download.labels needs a label that means 0"),
+        ("{'': 0, 1: 1}", "download.labels..[key] is '', but must be "),
+        ("{null: 0, 1: 1}", "download.labels.None.[key] is None, but must be a valid string"),
+    ],
+)
+def test_a_rule_for_labels_that_leaves_a_doubt_is_refused(tmp_path: Path, labels: str, problem: str) -> None:
+    path = written(tmp_path, ("  labels:\n", f"  labels: {labels}\n"))
+    with pytest.raises(UserError, match="^" + re.escape(f"{path}: {problem}")):
+        load_params(path)
+
+
+def test_one_column_of_text_or_several_may_be_named(tmp_path: Path) -> None:
+    assert load_params(PARAMS).download.text == ["text"]
+    path = written(tmp_path, ("  text: text\n", "  text: [title, content]\n"))
+    assert load_params(path).download.text == ["title", "content"]
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 FP32 = Evaluate(batch_size=5, precision="fp32")
 
 
-def test_scores_are_those_of_the_models_logits_whatever_the_batch_size(
+def test_scores_are_those_of_the_models_logits_cooled_by_its_temperature_whatever_the_batch_size(
     trained: Path, build_with: "Callable[..., PreTrainedModel]", encoded: pa.Table, padding: Padding
 ) -> None:
     model = build_with(pooling="mean")
     fit_head(model, encoded, padding, "fp32")
     ids = encoded["input_ids"].to_pylist()
-    expected = scores_of(predict(model, ids, padding, batch_size=64, precision="fp32"))
+    expected = scores_of(predict(model, ids, padding, batch_size=64, precision="fp32") / 1.5)
 
     np.testing.assert_allclose(Scorer(trained, FP32).score(ids), expected, atol=1e-5)
     assert np.ptp(expected) > 0.05
@@ -44,6 +44,13 @@ def test_texts_are_cleaned_and_encoded_as_in_training(trained: Path, toy_reviews
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"preprocessing\.json is missing: run from the project's folder"):
         Scorer(tmp_path, FP32)
+
+
+def test_a_folder_without_a_temperature_is_refused(trained: Path) -> None:
+    (trained / "calibration.json").unlink()
+
+    with pytest.raises(UserError, match=r"calibration\.json is missing: run from the project's folder"):
+        Scorer(trained, FP32)
 
 
 def test_a_folder_without_weights_is_refused(trained: Path) -> None:

@@ -1,24 +1,22 @@
 import hashlib
-import os
 import re
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
-from huggingface_hub.errors import HTTPError
 
 from sentiment.errors import UserError
-from sentiment.sources import FolderSource, HubSource, PackageSource, locate
+from sentiment.network import Kind
+from sentiment.sources import FolderSource, HubSource, PackageSource, Source, locate_all
+from tests.hub_server import Hub, Repo, only_hub, running
 
-ROOT = Path(__file__).parents[2]
 REVISION = "0123456789abcdef" * 2 + "01234567"
 CONTENT = b"the bytes of the file\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-Fetch = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def locate(source: Source, file: str, expected: str | None, kind: Kind) -> Path:
+    return locate_all(source, {file: expected}, kind)[file]
 
 
 def test_a_file_of_a_folder_is_found_where_it_lies(tmp_path: Path) -> None:
@@ -57,137 +55,27 @@ def test_a_package_that_is_not_installed_is_refused_with_the_remedy() -> None:
     name = "no_such_package_at_all"
     sentence = f"the model's package {name} is not installed: pip install -r requirements.txt"
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
-        PackageSource(package=name, folder="model").locate("a.txt", "model")
+        locate(PackageSource(package=name, folder="model"), "a.txt", SHA256, "model")
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Speaks the hub's protocol for one file of a model and one of a dataset."""
-
-    def do_HEAD(self) -> None:
-        self.answer()
-
-    def do_GET(self) -> None:
-        self.answer()
-
-    def answer(self) -> None:
-        files = {
-            f"/org/tiny/resolve/{REVISION}/sub/a.txt": CONTENT,
-            f"/datasets/org/toy/resolve/{REVISION}/a.txt": CONTENT,
-        }
-        content = files.get(self.path)
-        self.send_response(404 if content is None else 200)
-        self.send_header("X-Repo-Commit", REVISION)
-        if content is None:
-            self.send_header("X-Error-Code", "EntryNotFound")
-        body = content or b""
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+def test_several_files_are_found_at_once(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes(CONTENT)
+    source = FolderSource(folder=str(tmp_path))
+    assert locate_all(source, {"a.txt": SHA256, "b.txt": SHA256}, "dataset") == {
+        "a.txt": tmp_path / "a.txt",
+        "b.txt": tmp_path / "b.txt",
+    }
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture
-def fetch(endpoint: str, tmp_path: Path) -> Fetch:
-    """Locate a file of a hub source as the download stages do, in a process of its own that prints the path."""
-
-    def start(
-        repo: str, file: str, kind: str, expected: str = SHA256, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        code = f"""
-from sentiment.command import run
-from sentiment.sources import HubSource, locate
-source = HubSource(hub={repo!r}, revision={REVISION!r})
-run(lambda: print(locate(source, {file!r}, {expected!r}, {kind!r})), "download", network=True)
-"""
-        proxies = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=inherited | proxies | settings | environment,
-            check=False,
-        )
-
-    return start
-
-
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line of stderr, after checking that it is the command's and that no traceback precedes it."""
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("download: error: ")
-    return last
-
-
-@pytest.mark.parametrize(
-    ("repo", "file", "kind"), [("org/tiny", "sub/a.txt", "model"), ("org/toy", "a.txt", "dataset")]
-)
-def test_the_hubs_bytes_arrive_and_serve_offline_later(fetch: Fetch, repo: str, file: str, kind: str) -> None:
-    for environment in ({}, {"HF_HUB_OFFLINE": "1"}):
-        done = fetch(repo, file, kind, **environment)
-        assert done.returncode == 0, done.stderr
-        assert Path(done.stdout.splitlines()[0]).read_bytes() == CONTENT
-
-
-def test_a_file_that_the_hub_lacks_is_refused_in_one_sentence(fetch: Fetch) -> None:
-    message = refused(fetch("org/tiny", "nowhere.txt", "model"))
-    assert message.startswith(
-        f"download: error: nowhere.txt could not be downloaded from hub org/tiny at {REVISION[:8]}: "
-    )
-    assert "404" in message
-
-
-def test_a_name_that_the_hub_does_not_allow_is_one_sentence(fetch: Fetch) -> None:
-    message = refused(fetch("org/two--dashes", "a.txt", "dataset"))
-    assert message.startswith("download: error: a.txt could not be downloaded from hub org/two--dashes")
-
-
-def test_wrong_bytes_from_the_hub_are_refused(fetch: Fetch) -> None:
-    message = refused(fetch("org/toy", "a.txt", "dataset", expected="0" * 64))
-    hashes = f"has sha256 {SHA256}, but catalog.yaml expects {'0' * 64}"
-    assert message.startswith(f"download: error: a.txt of hub org/toy at {REVISION[:8]} {hashes}")
-
-
-def test_without_a_network_the_default_model_and_dataset_are_pointed_to(fetch: Fetch) -> None:
-    message = refused(fetch("org/toy", "a.txt", "dataset", HF_HUB_OFFLINE="1"))
-    assert message.startswith(f"download: error: a.txt could not be downloaded from hub org/toy at {REVISION[:8]}: ")
-    assert message.endswith("(no network? the default model and dataset need none)")
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (OSError("reset by peer\nsecond line"), "reset by peer"),
-        (TimeoutError("timed out"), "timed out"),
-        (HTTPError("peer closed connection"), "peer closed connection"),
-        (HTTPError(""), ".*"),
-    ],
-)
-def test_a_broken_connection_is_one_sentence(monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise error
-
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", fail)
-    with pytest.raises(UserError) as caught:
-        HubSource(hub="org/toy", revision=REVISION).locate("a.txt", "dataset")
-    assert re.fullmatch(
-        rf"a\.txt could not be downloaded from hub org/toy at 01234567: {reason} "
-        r"\(no network\? the default model and dataset need none\)",
-        str(caught.value),
-    )
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_the_hubs_files_are_found_at_the_pinned_commit(tmp_path: Path, kind: Any) -> None:
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "a.txt").write_bytes(CONTENT)
+    source = HubSource(hub="org/tiny", revision=REVISION)
+    repos = {(kind, "org/tiny"): Repo(tmp_path / "served", REVISION)}
+    with running(Hub(repos)) as hub, only_hub(hub.url, tmp_path / "cache"):
+        assert locate(source, "a.txt", SHA256, kind).read_bytes() == CONTENT
+        assert locate(source, "a.txt", None, kind).read_bytes() == CONTENT
+        with pytest.raises(UserError, match=f"^a.txt of {kind} org/tiny at 01234567 has sha256 {SHA256}, but catalog"):
+            locate(source, "a.txt", "0" * 64, kind)

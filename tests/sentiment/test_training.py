@@ -88,7 +88,7 @@ def test_a_training_that_will_not_fit_stops_early_with_the_remedies(monkeypatch:
         clock(TimeLimit(17.2, np.full(100, 64)), monkeypatch, times)
     assert str(caught.value) == (
         "training would take about 17 min, but train.max_minutes is 17.2: lower subsample.train_size, "
-        "tokenize.max_length or train.epochs, or raise the limit"
+        "tokenize.max_length or train.epochs, raise the limit, or let train.fit_budget shorten the training"
     )
 
 

@@ -35,7 +35,7 @@ def test_a_stage_imports_heavy_packages_only_once_it_works(name: str) -> None:
     assert not HEAVY & set(loaded.split())
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "download_cross"])
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in {"download_cross", "compare"}])
 def test_a_stage_reports_a_bad_parameter_in_one_line_and_writes_nothing(name: str, folder: Path) -> None:
     text = Path("params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(text.replace("lr: 1e-4", "lr: fast"), encoding="utf-8")
@@ -87,6 +87,31 @@ def test_download_names_what_the_catalog_has(folder: Path, old: str, new: str, m
     with pytest.raises(UserError) as caught:
         download.main()
     assert message in str(caught.value)
+
+
+def test_the_downloads_read_the_users_own_files_as_the_parameters_say(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("own").mkdir()
+    Path("own/rated.tsv").write_text("stars\treview\n5\tgreat\n3\tso so\n1\tawful\n", encoding="utf-8")
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    for old, new in (
+        ("dataset: films", "dataset: rated.tsv"),
+        ("text: text", "text: review"),
+        ("label: label", "label: stars"),
+        ("labels:\n", "labels: {1: 0, 3: drop, 5: 1}\n"),
+    ):
+        text = text.replace(old, new, 1)
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["download_cross", "own/rated.tsv"])
+    download.main()
+    download_cross.main()
+
+    raw = pq.read_table("data/raw/train.parquet")
+    assert raw.to_pydict() == {"text": ["great", "awful"], "label": [1, 0]}
+    assert pq.read_table("data/cross/own/rated.tsv.parquet").equals(raw)
+    assert json.loads(Path("data/raw/origin.json").read_text(encoding="utf-8"))["origin"] == "folder own"
+    assert Path("data/cross/own/rated.tsv.origin.json").is_file()
 
 
 def test_a_cross_dataset_that_the_catalog_lacks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

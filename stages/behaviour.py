@@ -1,0 +1,46 @@
+"""Check how the fine-tuned model behaves on short reviews that each try one capability.
+
+Reads   models/sentiment/, sentiment/behaviour.yaml
+Writes  metrics/behaviour.json                   failure rate of every capability
+        data/predictions/behaviour.parquet       every case, its scores, and whether it failed
+        plots/behaviour.json                     failure rate of every check, with its interval and n
+
+    python -m stages.behaviour
+"""
+
+from pathlib import Path
+
+from sentiment.command import run
+from sentiment.files import write_json
+from sentiment.params import load_params
+
+MODEL = Path("models/sentiment")
+CHECKS = Path("sentiment/behaviour.yaml")
+METRICS = Path("metrics/behaviour.json")
+PREDICTIONS = Path("data/predictions/behaviour.parquet")
+PLOT = Path("plots/behaviour.json")
+
+
+def main() -> None:
+    params = load_params()
+
+    import pyarrow as pa
+    import torch
+
+    from sentiment.behaviour import failure_rates, load_behaviour, points, tried
+    from sentiment.reviews import write_parquet
+    from sentiment.scoring import Scorer
+
+    behaviour = load_behaviour(CHECKS)
+    torch.set_num_threads(params.threads)
+    table = tried(behaviour, Scorer(MODEL, params.evaluate).score_texts)
+    rates = failure_rates(table)
+    write_parquet(PREDICTIONS, pa.Table.from_pandas(table, preserve_index=False))
+    write_json(PLOT, points(rates))
+    write_json(METRICS, {capability: rate["failure_rate"] for capability, rate in rates.items()})
+    for capability, rate in rates.items():
+        print(f"{capability}: {rate['failure_rate']:.1%} of {rate['n']} cases failed")
+
+
+if __name__ == "__main__":
+    run(main, "behaviour")

@@ -1,0 +1,144 @@
+"""train, evaluate and behaviour on a tiny model, as DVC runs them: in a folder, from files to files."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sentiment.calibration import fit_temperature, load_temperature
+from sentiment.files import write_json
+from sentiment.metrics import evaluate as figures_of
+from sentiment.metrics import scores_of
+from sentiment.params import Evaluate, load_params
+from sentiment.scoring import Scorer
+from stages import behaviour, evaluate, train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {
+    "  lr: 1e-4": "  lr: 5e-3",
+    "  batch_size: 32": "  batch_size: 8",
+    "  max_length: 192": "  max_length: 8",
+    "  precision: auto": "  precision: fp32",
+    "threads: 2": "threads: 1",
+}
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_reviews: pa.Table, tokenizer: "PreTrainedTokenizerFast"
+) -> Path:
+    """Return a folder in which the toy reviews are all three splits, cut to 8 tokens, and no model is yet."""
+    from sentiment.encoding import Encoder
+
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    for old, new in SMALL.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "sentiment").mkdir()
+    shutil.copy(ROOT / "sentiment/behaviour.yaml", tmp_path / "sentiment")
+    monkeypatch.chdir(tmp_path)
+
+    encoded = list(Encoder(tokenizer, load_params().tokenize)(toy_reviews["text"].to_pylist()))
+    ids = pa.array([f"{number:02}" for number in range(toy_reviews.num_rows)])
+    reviews = pa.table({"id": ids, "text": toy_reviews["text"], "label": toy_reviews["label"]})
+    tokenized = reviews.drop_columns("text")
+    tokenized = tokenized.append_column("input_ids", pa.array([r.input_ids for r in encoded], pa.list_(pa.int32())))
+    tokenized = tokenized.append_column("tokens", pa.array([r.tokens for r in encoded], pa.int32()))
+    for place, table in (("subsampled", reviews), ("tokenized", tokenized)):
+        (tmp_path / "data" / place).mkdir(parents=True)
+        for split in ("train", "validation", "test"):
+            pq.write_table(table, tmp_path / "data" / place / f"{split}.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def model(folder: Path, trained: Path) -> Path:
+    """Put a trained model, which reads 8 tokens, where the stages look for it."""
+    shutil.copytree(trained, folder / "models/sentiment")
+    preprocessing = read("models/sentiment/preprocessing.json")
+    write_json("models/sentiment/preprocessing.json", preprocessing | {"tokenize": load_params().tokenize.model_dump()})
+    return folder / "models/sentiment"
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    places = [folder / "metrics", folder / "plots", folder / "data/predictions"]
+    files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def read(path: str) -> dict[str, Any]:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def test_train_saves_the_temperature_that_suits_the_saved_model_on_the_validation_reviews(
+    folder: Path, pretrained: Path
+) -> None:
+    shutil.copytree(pretrained, folder / "models/pretrained")
+    train.main()
+
+    saved = load_temperature(Path("models/sentiment"))
+    validation = pq.read_table("data/tokenized/validation.parquet")
+    logits = Scorer(Path("models/sentiment"), Evaluate(batch_size=64, precision="fp32")).logits(
+        validation["input_ids"].to_pylist()
+    )
+    assert saved == pytest.approx(fit_temperature(validation["label"].to_numpy(), logits), rel=1e-3)
+    assert read("metrics/train.json")["temperature"] == saved
+    assert f"divided by {saved:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
+
+
+def test_evaluate_tells_calibration_before_and_after_slices_and_errors(model: Path) -> None:
+    evaluate.main()
+
+    assert {"data/predictions/errors.md", "plots/evaluate/slices.json"} <= set(written(Path()))
+    test = pq.read_table("data/tokenized/test.parquet")
+    labels = test["label"].to_numpy()
+    logits = Scorer(model, Evaluate(batch_size=64, precision="fp32")).logits(test["input_ids"].to_pylist())
+    metrics = read("metrics/evaluate.json")
+    for found, temperature in ((metrics, 1.5), (metrics["uncalibrated"], 1.0)):
+        expected = figures_of(labels, scores_of(logits / temperature))
+        assert {name: found[name] for name in ("ece", "brier", "log_loss")} == pytest.approx(
+            {name: expected[name] for name in ("ece", "brier", "log_loss")}, abs=1e-5
+        )
+    slices = {point["slice"]: point["n"] for point in read("plots/evaluate/slices.json")}
+    assert slices["truncated: yes"] == sum(tokens > 8 for tokens in test["tokens"].to_pylist()) > 0
+    assert slices["truncated: yes"] + slices["truncated: no"] == 64
+    wrong = round(64 * (1 - metrics["accuracy"]))
+    assert f"{wrong} of 64 reviews were labelled wrongly" in Path("data/predictions/errors.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_evaluate_and_behaviour_write_the_same_bytes_again(model: Path) -> None:
+    runs = []
+    for _ in range(2):
+        evaluate.main()
+        behaviour.main()
+        runs.append(written(Path()))
+
+    assert runs[0] == runs[1]
+
+
+def test_behaviour_writes_every_case_and_the_rates_that_follow_from_them(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    behaviour.main()
+
+    rates = read("metrics/behaviour.json")
+    tried = pq.read_table("data/predictions/behaviour.parquet").to_pandas()
+    assert rates == pytest.approx(tried.groupby("capability").failed.mean().to_dict(), abs=1e-6)
+    checks = {check["check"]: (check["n"], check["failure_rate"]) for check in read("plots/behaviour.json")}
+    grouped = tried.groupby(["capability", "kind", "check"]).failed.agg(["size", "mean"])
+    expected = {
+        f"{capability}: {kind} {name}": (size, mean) for (capability, kind, name), (size, mean) in grouped.T.items()
+    }
+    assert {name: n for name, (n, _) in checks.items()} == {name: n for name, (n, _) in expected.items()}
+    assert [rate for _, rate in checks.values()] == pytest.approx([expected[name][1] for name in checks], abs=1e-6)
+    assert "negation: " in capsys.readouterr().out
