@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep seeds figures lock clean
+.PHONY: help run serve test lint plots compare sweep seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,9 @@ sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
+
+bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (8 min)
+	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures
 
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
 	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures

@@ -10,7 +10,7 @@ Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md 
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -18,6 +18,7 @@ from typing import Any
 
 from sentiment.files import replacing
 from sentiment.params import load_params
+from sentiment.tokenizer_comparison import TELLING
 
 MANY = 400_000
 """Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
@@ -163,12 +164,164 @@ def fifteen_minutes() -> str:
     return table(["device", *names], *rows)
 
 
+PRETRAINED = "benchmarks/pretrained_tokenizers.json"
+
+
+def learnt() -> dict[str, Any]:
+    """Return what `compare_tokenizers` found, in the order of its plot: the model's own tokenizer first."""
+    found = read("metrics/tokenizers.json")["tokenizers"]
+    return {point["tokenizer"]: found[point["tokenizer"]] for point in read("plots/tokenizers.json")}
+
+
+def cutting(tokenizers: dict[str, Any]) -> str:
+    """Return how many tokens each tokenizer makes of the validation reviews."""
+    rows = [
+        [name, f"{found['vocabulary']:,}", f"{found['fertility']:.2f}", f"{found['whole_words']:.0%}"]
+        + [f"{found[key]:.0f}" for key in ("tokens_p50", "tokens_p95")]
+        + [f"{found[key]:.1%}" for key in ("truncated_share", "unknown_share")]
+        for name, found in tokenizers.items()
+    ]
+    header = [
+        "tokenizer",
+        "entries",
+        "tokens per word",
+        "words kept whole",
+        "tokens per review, median",
+        "95th percentile",
+    ]
+    return table([*header, "reviews truncated", "tokens unknown"], *rows)
+
+
+def tokenizer_accuracy() -> str:
+    """Return the accuracy of the small classifier on each tokenizer's ids."""
+    rows = [
+        [
+            name,
+            f"{found['accuracy']:.3f}",
+            f"{found['accuracy_sd']:.3f}",
+            f"{found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}",
+            f"{found['difference']:+.3f}",
+            f"{found['difference_low']:+.3f} to {found['difference_high']:+.3f}",
+        ]
+        for name, found in learnt().items()
+    ]
+    header = ["tokenizer", "accuracy", "sd over seeds", "95 % interval", "less the first's", "95 % interval, paired"]
+    return table(header, *rows)
+
+
+def cuts(tokenizers: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the pieces of every telling word, a column for each of the named tokenizers."""
+    columns = [tokenizers[name]["cuts"] for name in names]
+    rows = [
+        [kind, word, *(f"`{' '.join(column[word])}`" for column in columns)]
+        for kind, words in TELLING.items()
+        for word in words
+    ]
+    return table(["", "word", *names], *rows)
+
+
+def learnt_cuts() -> str:
+    return cuts(learnt(), ["WordPiece", "BPE", "byte-level BPE", "Unigram", "words"])
+
+
+def pretrained_cuts() -> str:
+    families = ["google-bert/bert-base-uncased", "FacebookAI/roberta-base", "xlnet/xlnet-base-cased"]
+    return cuts(read(PRETRAINED), [*families, "albert/albert-base-v2", "microsoft/deberta-v3-small"])
+
+
 def value(file: str, keys: str) -> str:
     """Return one number of a JSON file, its keys divided by colons: shares with three digits, others whole."""
     number = read(file)
     for key in keys.split(":"):
         number = number[key]
     return f"{number:.3f}" if isinstance(number, float) and number <= 1 else f"{number:,.0f}"
+
+
+def ranged(measured: dict[str, float], digits: int = 0) -> str:
+    """Return a median and, in brackets, the range that it is the median of."""
+    median, low, high = (f"{measured[key]:,.{digits}f}" for key in ("median", "low", "high"))
+    return f"**{median}** ({low} to {high})"
+
+
+def speed() -> str:
+    """Return our speeds, those of what people would use instead, and the ratios."""
+    measured = read("benchmarks/results.json")
+    training, evaluation, tokenization = (measured[name] for name in ("training", "evaluation", "tokenization"))
+    tokens = training["tokens_per_second"]
+    rows = [
+        ["training, tokens/s", tokens["ours"], name, tokens[name], training["ratio"][name]]
+        for name in ("stock", "stock, padded to the maximum")
+    ]
+    rows.append(
+        ["training in fp32, tokens/s", tokens["without bf16"], "stock", tokens["stock"], training["fp32_ratio"]]
+    )
+    for work, result, rival in (("evaluation", evaluation, "stock"), ("tokenization", tokenization, "datasets.map")):
+        speeds = result["reviews_per_second"]
+        rows.append([f"{work}, reviews/s", speeds["ours"], rival, speeds[rival], result["ratio"]])
+    return table(
+        ["", "ours", "instead of", "theirs", "ratio"],
+        *[
+            [work, f"{ours['median']:,.0f}", rival, f"{theirs['median']:,.0f}", ranged(ratio, 2)]
+            for work, ours, rival, theirs, ratio in rows
+        ],
+    )
+
+
+def ablation() -> str:
+    """Return what each choice of ours speeds training up by, the others kept, largest first."""
+    ratios = read("benchmarks/results.json")["training"]["ratio"]
+    without = sorted(
+        ((name, ratio) for name, ratio in ratios.items() if name.startswith("without ")),
+        key=lambda item: -item[1]["median"],
+    )
+    return table(
+        ["choice", "times the speed without it"],
+        *[[name.removeprefix("without "), ranged(ratio, 2)] for name, ratio in without],
+    )
+
+
+def peak_shares() -> str:
+    """Return our shares of the machine's matmul peak."""
+    measured = read("benchmarks/results.json")
+    return table(
+        ["", "peak, GFLOP/s", "share of it"],
+        *[
+            [work, f"{measured[work]['peak']['median'] / 1e9:,.0f}", ranged(measured[work]["share_of_peak"], 2)]
+            for work in ("training", "evaluation")
+        ],
+    )
+
+
+def time_spent() -> str:
+    """Return what the time of training and evaluation is spent on, the largest share of training first."""
+    spent = read("benchmarks/results.json")["profile"]
+    kinds = sorted(spent["training"], key=lambda kind: (kind == "everything else", -spent["training"][kind]))
+    return table(
+        ["", "training", "evaluation"],
+        *[[kind, *(f"{spent[work][kind]:.1%}" for work in ("training", "evaluation"))] for kind in kinds],
+    )
+
+
+def stage_memory() -> str:
+    """Return each stage's peak memory."""
+    used = read("benchmarks/results.json")["memory"]
+    return table(["stage", "peak memory, MiB"], *[[f"`{stage}`", f"{used[stage] / 2**20:,.0f}"] for stage in used])
+
+
+def growth() -> str:
+    """Return speed and memory of training by the number of its reviews."""
+    return table(
+        ["reviews", "tokens", "tokens/s", "peak memory, MiB"],
+        *[
+            [
+                f"{run['rows']:,}",
+                f"{run['tokens']:,}",
+                f"{run['tokens_per_second']:,.0f}",
+                f"{run['memory'] / 2**20:,.0f}",
+            ]
+            for run in read("benchmarks/results.json")["growth"]
+        ],
+    )
 
 
 FIGURES: dict[str, Callable[[], str]] = {
@@ -183,6 +336,17 @@ FIGURES: dict[str, Callable[[], str]] = {
     "costs": costs,
     "devices": devices,
     "fifteen-minutes": fifteen_minutes,
+    "speed": speed,
+    "ablation": ablation,
+    "peak-shares": peak_shares,
+    "time-spent": time_spent,
+    "stage-memory": stage_memory,
+    "growth": growth,
+    "learnt-tokenizers": lambda: cutting(learnt()),
+    "tokenizer-accuracy": tokenizer_accuracy,
+    "learnt-cuts": learnt_cuts,
+    "pretrained-tokenizers": lambda: cutting(read(PRETRAINED)),
+    "pretrained-cuts": pretrained_cuts,
 }
 
 

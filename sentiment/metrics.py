@@ -26,8 +26,11 @@ def scores_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.exp(-np.logaddexp(0, -difference))
 
 
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion, 95 % unless z says otherwise (Wilson 1927)."""
+def wilson(successes: float, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion, 95 % unless z says otherwise (Wilson 1927).
+
+    Successes that are the mean of several trainings need not be whole.
+    """
     share = successes / trials
     centre = share + z * z / (2 * trials)
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))

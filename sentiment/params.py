@@ -149,6 +149,13 @@ class Baseline(Strict):
     C: float = Field(gt=0)
 
 
+class CompareTokenizers(Strict):
+    vocabulary: int = Field(ge=500)
+    seeds: int = Field(ge=2, le=100)
+    size: int = Field(ge=100)
+    pretrained: list[Name]
+
+
 class Params(Strict):
     model: Name
     dataset: Name
@@ -162,6 +169,7 @@ class Params(Strict):
     evaluate: Evaluate
     cross_dataset_evaluate: CrossDatasetEvaluate
     baseline: Baseline
+    compare_tokenizers: CompareTokenizers
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:

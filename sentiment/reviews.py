@@ -52,6 +52,8 @@ def _opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
                 )
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk is full, say: no fault of the file's
         raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
 
 
@@ -69,6 +71,19 @@ def read_reviews(path: Path | str) -> Iterator[pa.Table]:
         for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
             yield check(pa.Table.from_batches([batch]), str(path), np.arange(bar.n, bar.n + batch.num_rows))
             bar.update(batch.num_rows)
+
+
+def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
+    """As read_parquet, but unpack the columns into a file, `copy`, whose pages are read when they are used.
+
+    So memory does not grow with the rows. The copy must stay as long as the table is used.
+    """
+    with _opened(path, columns) as file:
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+        with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
+            for batch in file.iter_batches(BATCH, columns=columns):
+                writer.write_batch(batch.select(columns))
+    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 
 
 def write_parquet(path: Path | str, table: pa.Table) -> None:

@@ -178,6 +178,13 @@ def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return {name: metrics[name] for name in ("accuracy", "log_loss")}
 
 
+def as_dataset(encoded: pa.Table) -> Dataset:
+    """Return the reviews of a table with `input_ids` and `label` as the Trainer takes them."""
+    columns = encoded.select(["input_ids", "label"]).rename_columns(["input_ids", "labels"])
+    # A name of its own spares the dataset the hash of all its rows, for which they would be copied.
+    return Dataset(columns, fingerprint="encoded")
+
+
 def fine_tune(
     model: PreTrainedModel,
     padding: Padding,
@@ -192,11 +199,9 @@ def fine_tune(
 
     The tables hold `input_ids` and `label`. The newest complete checkpoint in `checkpoints` is continued from.
     """
-    train, validation = (table.select(["input_ids", "label"]) for table in (train, validation))
     lengths = pc.list_value_length(validation["input_ids"])
     validation = validation.take(pc.array_sort_indices(lengths.combine_chunks()))
-    train, validation = (table.rename_columns(["input_ids", "labels"]) for table in (train, validation))
-
+    dataset = as_dataset(train)
     sampler = LengthBucketSampler(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
@@ -207,7 +212,7 @@ def fine_tune(
         print(f"continuing from {checkpoint}")
         steps = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).max_steps
     elif params.train.fit_budget:
-        speed = measured_speed(model, padding, Dataset(train), sampler.batches(0), params.train.precision)
+        speed = measured_speed(model, padding, dataset, sampler.batches(0), params.train.precision)
         validation_tokens = pc.sum(lengths).as_py() * params.train.epochs * params.train.validations_per_epoch
         steps = fitting_steps(speed, costs, validation_tokens, params.train.max_minutes)
     else:
@@ -215,10 +220,10 @@ def fine_tune(
     interruption = SaveWhenInterrupted()
     trainer = AveragingTrainer(
         model,
-        _arguments(params.train, params.seed, steps, checkpoints, model.device),
+        arguments(params.train, params.seed, steps, checkpoints, model.device),
         data_collator=padding,
-        train_dataset=Dataset(train),
-        eval_dataset=Dataset(validation),
+        train_dataset=dataset,
+        eval_dataset=as_dataset(validation),
         compute_metrics=compute_metrics,
         callbacks=[
             Validations(steps_per_epoch, params.train.validations_per_epoch),
@@ -249,7 +254,7 @@ def fine_tune(
     }
 
 
-def _arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
+def arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
     """Translate the parameters into the Trainer's arguments; `steps` are taken, whatever the epochs come to."""
     on_cpu = device.type == "cpu"
     return TrainingArguments(

@@ -8,15 +8,15 @@ Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (
     python -m stages.tokenize
 """
 
+from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
 from sentiment.command import run
-from sentiment.encoding import Encoded, Encoder, load_tokenizer
+from sentiment.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
 from sentiment.reviews import read_parquet, write_parquet
@@ -26,19 +26,14 @@ PRETRAINED = Path("models/pretrained")
 TOKENIZED = Path("data/tokenized")
 METRICS = Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
+ENCODED = pa.struct([("input_ids", pa.list_(pa.int32())), ("tokens", pa.int32()), ("unknown", pa.int32())])
 
 
-def statistics(encoded: list[Encoded], max_length: int) -> dict[str, Any]:
-    """Summarize a split: tokens per review before truncation, special tokens included."""
-    tokens = np.array([review.tokens for review in encoded])
-    return {
-        "tokens": int(tokens.sum()),
-        "tokens_p50": float(np.percentile(tokens, 50)),
-        "tokens_p95": float(np.percentile(tokens, 95)),
-        "tokens_max": int(tokens.max()),
-        "truncated_share": float((tokens > max_length).mean()),
-        "unknown_share": sum(review.unknown for review in encoded) / int(tokens.sum()),
-    }
+def encoded_columns(encoded: Iterator[Encoded]) -> pa.Table:
+    """Return the encodings' input_ids, tokens and unknown as columns, a chunk at a time: Python's lists are large."""
+    chunks = iter(lambda: [vars(review) for review in islice(encoded, CHUNK)], [])
+    batches = [pa.RecordBatch.from_struct_array(pa.array(chunk, ENCODED)) for chunk in chunks]
+    return pa.Table.from_batches(batches, pa.schema(ENCODED)).combine_chunks()
 
 
 def main() -> None:
@@ -48,13 +43,15 @@ def main() -> None:
     with replacing(TOKENIZED) as folder:
         for split in SPLITS:
             reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"])
-            texts = reviews["text"].to_pylist()
-            encoded = list(tqdm(encode(texts), total=len(texts), desc=split, unit="review"))
-            input_ids = pa.array([review.input_ids for review in encoded], pa.list_(pa.int32()))
-            tokens = pa.array([review.tokens for review in encoded], pa.int32())
-            table = reviews.select(["id", "label"]).append_column("input_ids", input_ids)
-            write_parquet(folder / f"{split}.parquet", table.append_column("tokens", tokens))
-            metrics[split] = statistics(encoded, params.max_length)
+            texts = chain.from_iterable(batch["text"].to_pylist() for batch in reviews.to_batches(CHUNK))
+            progress = tqdm(encode(texts), total=len(reviews), desc=split, unit="review")
+            encoded = encoded_columns(iter(progress))
+            table = reviews.select(["id", "label"])
+            for name in ("input_ids", "tokens"):
+                table = table.append_column(name, encoded[name])
+            write_parquet(folder / f"{split}.parquet", table)
+            unknown = int(encoded["unknown"].to_numpy().sum())
+            metrics[split] = statistics(encoded["tokens"].to_numpy(), unknown, params.max_length)
     write_json(METRICS, metrics)
 
 

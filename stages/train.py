@@ -21,20 +21,19 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.files import replacing, sha256, write_json
 from sentiment.params import Preprocessing, load_params
-from sentiment.reviews import read_parquet
+from sentiment.reviews import map_parquet, read_parquet
 
 TOKENIZED = Path("data/tokenized")
 PRETRAINED = Path("models/pretrained")
 MODEL = Path("models/sentiment")
 METRICS = Path("metrics/train.json")
 CURVES = Path("plots/training")
+COLUMNS = ["input_ids", "label"]
 
 
 def main() -> None:
     params = load_params()
-    train, validation = (
-        read_parquet(TOKENIZED / f"{split}.parquet", ["input_ids", "label"]) for split in ("train", "validation")
-    )
+    validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
 
     import torch
     from transformers import set_seed
@@ -57,6 +56,8 @@ def main() -> None:
         "parameters": {"seed": params.seed, "train": params.train.decisive},
     }
     checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").glob("*.py"))])
+
+    train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")
 
     tokenizer = load_tokenizer(PRETRAINED)
     padding = Padding.of(tokenizer)

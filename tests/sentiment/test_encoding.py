@@ -72,6 +72,25 @@ def test_chunks_leave_no_trace_in_the_encodings(
     assert all(len(review.input_ids) <= 16 for review in whole)
 
 
+@given(texts=st.lists(st.text(st.sampled_from("god film[SEP]😀é "), max_size=30), min_size=1, max_size=4))
+def test_the_ids_are_those_that_the_tokenizer_gives_whatever_it_was_used_for_before(
+    tokenizer: "PreTrainedTokenizerFast", texts: list[str]
+) -> None:
+    expected = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    tokenizer(["good film", "bad"], truncation=True, max_length=3, padding="max_length")
+    encodings = Encoder(tokenizer, tokenize(64))(texts)
+    assert [review.input_ids[1:-1] for review in encodings] == expected
+
+
+def test_a_tokenizer_that_is_written_in_python_serves_too(tmp_path: Path) -> None:
+    from transformers import CTRLTokenizer
+
+    (tmp_path / "vocab.json").write_text('{"<unk>": 0, "good": 1, "g@@": 2}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\ng o\ngo o\ngoo d</w>\n")
+    tokenizer = CTRLTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
+    assert list(Encoder(tokenizer, tokenize())(["good g", "good"])) == [Encoded([1, 0], 2, 1), Encoded([1], 1, 0)]
+
+
 def test_reviews_are_encoded_no_sooner_than_they_are_asked_for(tokenizer: "PreTrainedTokenizerFast") -> None:
     def texts() -> Iterator[str]:
         for _ in range(encoding.CHUNK):

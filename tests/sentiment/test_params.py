@@ -58,6 +58,10 @@ ILLEGAL: dict[str, list[Any]] = {
     "cross_dataset_evaluate.size": [99, 1e3, False],
     "baseline.ngrams": [0, 6, 2.0],
     "baseline.C": [0, -1, "10", None],
+    "compare_tokenizers.vocabulary": [499, 2e3, None],
+    "compare_tokenizers.seeds": [1, 101, "3"],
+    "compare_tokenizers.size": [99, None],
+    "compare_tokenizers.pretrained": ["roberta", [""], None],
 }
 
 

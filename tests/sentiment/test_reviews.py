@@ -8,10 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentiment import reviews
 from sentiment.errors import UserError
 from sentiment.files import sha256
 from sentiment.params import Cleaning
-from sentiment.reviews import BATCH, MAX_CHARACTERS, check, read_parquet, read_reviews, survey, write_parquet
+from sentiment.reviews import (
+    BATCH,
+    MAX_CHARACTERS,
+    check,
+    map_parquet,
+    read_parquet,
+    read_reviews,
+    survey,
+    write_parquet,
+)
 
 
 def table_of(rows: list[tuple[str, int]]) -> pa.Table:
@@ -31,6 +41,47 @@ def test_a_table_comes_back_as_it_was_written_and_equal_tables_give_equal_bytes(
     write_parquet(tmp_path / "b.parquet", table.replace_schema_metadata({"pandas": "the time of day"}))
     assert read_parquet(tmp_path / "a.parquet", ["label", "text"]).equals(table.select(["label", "text"]))
     assert sha256(tmp_path / "a.parquet") == sha256(tmp_path / "b.parquet")
+
+
+@given(
+    rows=st.lists(st.tuples(st.text(max_size=5), st.integers(0, 1)), min_size=1, max_size=9), mapped=st.integers(1, 4)
+)
+def test_a_mapped_table_is_the_one_that_would_be_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]], mapped: int
+) -> None:
+    folder = tmp_path_factory.mktemp("mapped")
+    write_parquet(folder / "a.parquet", table_of(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reviews, "BATCH", mapped)
+        table = map_parquet(folder / "a.parquet", ["label", "text"], folder / "a.arrow")
+    assert table.equals(read_parquet(folder / "a.parquet", ["label", "text"]))
+    assert {path.name for path in folder.iterdir()} == {"a.parquet", "a.arrow"}
+
+
+def test_a_mapped_table_takes_no_memory_of_its_own(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", table_of([("good " * 1000, 1)] * 1000))
+    before = pa.total_allocated_bytes()
+    table = map_parquet(tmp_path / "a.parquet", ["text"], tmp_path / "a.arrow")
+    assert table.nbytes > 5_000_000
+    assert pa.total_allocated_bytes() - before < 100_000
+
+
+def test_a_damaged_file_is_not_mapped_and_leaves_no_copy(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(path, table_of([(f"review {i}", i % 2) for i in range(200)]))
+    content = bytearray(path.read_bytes())
+    content[20:200] = bytes(180)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))} is not a whole parquet file"):
+        map_parquet(path, ["text", "label"], tmp_path / "a.arrow")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_copy_that_cannot_be_written_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_parquet(path, table_of([("a", 1)]))
+    with pytest.raises(OSError, match="No such file"):
+        map_parquet(path, ["text"], Path("/proc/none/a.arrow"))
 
 
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.999])

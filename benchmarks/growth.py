@@ -1,0 +1,32 @@
+"""Train some steps on a table of encoded reviews, as the train stage does, and print the speed: tokens/s.
+
+Reads   the table that is named, params.yaml, models/pretrained/
+
+    python -m benchmarks.growth TABLE.parquet STEPS
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from benchmarks.recipes import ours
+from benchmarks.timing import Stopwatch
+from sentiment.params import load_params
+from sentiment.reviews import map_parquet
+
+
+def main() -> None:
+    params = load_params()
+    torch.set_num_threads(params.threads)
+    with tempfile.TemporaryDirectory() as output:
+        train = map_parquet(sys.argv[1], ["input_ids", "label"], Path(output, "train.arrow"))
+        trainer = ours(train, params, Path(output), params.seed)
+        stopwatch = Stopwatch(trainer, int(sys.argv[2]))
+        trainer.train()
+    print(stopwatch.tokens_per_second())
+
+
+if __name__ == "__main__":
+    main()

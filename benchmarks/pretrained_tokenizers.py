@@ -1,0 +1,47 @@
+"""Say how the tokenizers of pretrained models cut the telling words and the sample reviews.
+
+Reads   a folder with one folder per tokenizer (its files as the hub has them; weights are not needed),
+        data/subsampled/validation.parquet
+Writes  benchmarks/pretrained_tokenizers.json    per tokenizer: tokens per word and per review, unknown tokens, words
+                                                 kept whole, the telling words' pieces, reviews per second
+
+    python -m benchmarks.pretrained_tokenizers FOLDER google-bert__bert-base-uncased FacebookAI__roberta-base
+"""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+
+from sentiment.command import run
+from sentiment.encoding import Encoder, load_tokenizer
+from sentiment.files import write_json
+from sentiment.params import load_params
+from sentiment.reviews import read_parquet
+from sentiment.tokenizer_comparison import figures
+
+REVIEWS = Path("data/subsampled/validation.parquet")
+RESULTS = Path("benchmarks/pretrained_tokenizers.json")
+
+
+def main() -> None:
+    parser = ArgumentParser("pretrained_tokenizers")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="+", help="folders in it")
+    arguments = parser.parse_args()
+    params = load_params().tokenize
+    texts = read_parquet(REVIEWS, ["text"])["text"].to_pylist()
+    results = {}
+    for name in arguments.names:
+        tokenizer = load_tokenizer(arguments.folder / name)
+        encode = Encoder(tokenizer, params)
+        started = time.perf_counter()
+        encoded = list(encode(texts))
+        speed = len(texts) / (time.perf_counter() - started)
+        found = figures(tokenizer, texts, encoded, params.max_length)
+        results[name.replace("__", "/")] = found | {"reviews_per_second": round(speed)}
+        print(f"{name}: {found['fertility']:.2f} tokens per word")
+    write_json(RESULTS, results)
+
+
+if __name__ == "__main__":
+    run(main, "pretrained_tokenizers")

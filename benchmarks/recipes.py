@@ -1,0 +1,91 @@
+"""Trainers whose speeds are compared: ours, ours less one choice, and what people would use instead."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from transformers import (
+    AutoModelForSequenceClassification,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+from sentiment.classifier import build, device
+from sentiment.encoding import Padding, load_tokenizer
+from sentiment.params import Params
+from sentiment.training import AveragingTrainer, LengthBucketSampler, arguments, as_dataset
+
+PRETRAINED = Path("models/pretrained")
+
+
+def ours(
+    train: pa.Table, params: Params, output: Path, seed: int, *, attention: str | None = None, buckets: bool = True
+) -> Trainer:
+    """Return the train stage's Trainer; `attention` and `buckets` change what is no parameter."""
+    set_seed(seed)
+    tokenizer = load_tokenizer(PRETRAINED)
+    model = build(PRETRAINED, tokenizer, params.train).to(device())
+    if attention:
+        model.set_attn_implementation(attention)
+    lengths = pc.list_value_length(train["input_ids"]).to_numpy()
+    # Among equal lengths the sampler has nothing to sort.
+    sampler = LengthBucketSampler(lengths if buckets else np.ones_like(lengths), params.train.batch_size, seed)
+    steps = params.train.epochs * -(-len(lengths) // params.train.batch_size)
+    dataset = as_dataset(train)
+    return AveragingTrainer(
+        model,
+        arguments(params.train, seed, steps, output, model.device),
+        data_collator=Padding.of(tokenizer),
+        train_dataset=dataset,
+        eval_dataset=dataset,
+        sampler=sampler,
+        decay=params.train.averaging,
+        layer_decay=params.train.layer_decay,
+    )
+
+
+def stock(train: pa.Table, params: Params, output: Path, seed: int, *, pad_to_max: bool = False) -> Trainer:
+    """Return transformers' own Trainer as its documentation builds it, with our batch size, rate and epochs.
+
+    It pads each batch to its longest review, or to tokenize.max_length where `pad_to_max` is true.
+    """
+    set_seed(seed)
+    padding = {"padding": "max_length", "max_length": params.tokenize.max_length} if pad_to_max else {}
+    return Trainer(
+        AutoModelForSequenceClassification.from_pretrained(PRETRAINED, num_labels=2, local_files_only=True),
+        TrainingArguments(
+            str(output),
+            num_train_epochs=params.train.epochs,
+            learning_rate=params.train.lr,
+            per_device_train_batch_size=params.train.batch_size,
+            seed=seed,
+            disable_tqdm=True,
+            report_to="none",
+            save_strategy="no",
+        ),
+        data_collator=DataCollatorWithPadding(load_tokenizer(PRETRAINED), **padding),
+        train_dataset=as_dataset(train),
+    )
+
+
+def recipes(train: pa.Table, params: Params, output: Path) -> dict[str, Callable[[int], Trainer]]:
+    """Return the Trainers by name; each is built with a seed."""
+
+    def changed(**changes: object) -> Params:
+        return params.model_copy(update={"train": params.train.model_copy(update=changes)})
+
+    return {
+        "ours": partial(ours, train, params, output),
+        "without bf16": partial(ours, train, changed(precision="fp32"), output),
+        "without eager attention": partial(ours, train, params, output, attention="sdpa"),
+        "without dropout 0": partial(ours, train, changed(dropout=None), output),
+        "without frozen embeddings": partial(ours, train, changed(freeze="none"), output),
+        "without length buckets": partial(ours, train, params, output, buckets=False),
+        "stock": partial(stock, train, params, output),
+        "stock, padded to the maximum": partial(stock, train, params, output, pad_to_max=True),
+    }

@@ -1,0 +1,258 @@
+"""Measure the speed of each stage against what people would use instead, on this machine.
+
+Reads   data/raw/, data/subsampled/, data/tokenized/, models/, params.yaml
+Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md
+
+    python -m benchmarks.speed
+
+Rivals take turns within each repetition, so that what else the machine does slows both. Nothing else should run.
+"""
+
+import os
+import platform
+import shutil
+import tempfile
+from argparse import ArgumentParser
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+import transformers
+from ruamel.yaml import YAML
+from torch.profiler import ProfilerActivity, profile
+from tqdm import tqdm
+
+from benchmarks.recipes import PRETRAINED, ours, recipes, stock
+from benchmarks.timing import Stopwatch, matmul_peak, peak_memory, ratio, seconds, spread
+from docs.compute import MODELS, Model, flops_per_token
+from sentiment.classifier import load, predict, uses_bf16
+from sentiment.command import run
+from sentiment.encoding import Encoder, Padding, load_tokenizer
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from sentiment.params import Params, load_params
+from sentiment.reviews import read_parquet, write_parquet
+from sentiment.training import as_dataset
+from stages.tokenize import SUBSAMPLED, TOKENIZED, encoded_columns
+
+RESULTS = Path("benchmarks/results.json")
+MODEL = Path("models/sentiment")
+STAGES = ["download", "subsample", "tokenize", "train", "evaluate", "behaviour", "baseline"]
+# Relative to what a step costs: the rivals' are the slowest.
+STEPS = {"ours": 8, "stock": 2, "stock, padded to the maximum": 2}
+OTHER_STEPS = 4
+GROWTH_ROWS = [1_000, 10_000, 100_000]
+GROWTH_STEPS = 20
+STOCK_REVIEWS = 160
+
+
+def flops(model: Model, lengths: np.ndarray) -> float:
+    """Return the FLOPs per real token of a training step over reviews of these lengths, embeddings frozen.
+
+    Attention costs each token its review's length. The first layer's queries, keys and values need no gradient of what
+    they read, as nothing below them learns.
+    """
+    return flops_per_token(model, (lengths**2).sum() / lengths.sum()) - 3 * 2 * model.hidden**2
+
+
+def peak(model: Model, tokens: int, dtype: torch.dtype) -> float:
+    """Return the FLOP/s of the products of one layer with a batch's tokens, without the rest of the layer."""
+    attention = 4 * [(tokens, model.hidden, model.hidden)]
+    feed_forward = [(tokens, model.hidden, model.intermediate), (tokens, model.intermediate, model.hidden)]
+    return matmul_peak([*attention, *feed_forward], dtype)
+
+
+def training(train: pa.Table, params: Params, model: Model, repetitions: int) -> dict[str, Any]:
+    """Return each recipe's real tokens per second, our ratios to them, and our share of the matmul peak."""
+    lengths = pc.list_value_length(train["input_ids"]).to_numpy()
+    tokens = int(lengths.mean()) * params.train.batch_size
+    speeds: dict[str, list[float]] = {}
+    peaks = []
+    with tempfile.TemporaryDirectory() as output:
+        for seed in tqdm(range(repetitions), desc="training"):
+            peaks.append(peak(model, tokens, torch.bfloat16))
+            for name, build in recipes(train, params, Path(output)).items():
+                trainer = build(seed)
+                stopwatch = Stopwatch(trainer, STEPS.get(name, OTHER_STEPS))
+                trainer.train()
+                speeds.setdefault(name, []).append(stopwatch.tokens_per_second())
+    shares = [speed * flops(model, lengths) / peak for speed, peak in zip(speeds["ours"], peaks, strict=True)]
+    return {
+        "tokens_per_second": {name: spread(values) for name, values in speeds.items()},
+        "ratio": {name: ratio(speeds["ours"], values) for name, values in speeds.items() if name != "ours"},
+        "fp32_ratio": ratio(speeds["without bf16"], speeds["stock"]),
+        "peak": spread(peaks),
+        "share_of_peak": spread(shares),
+    }
+
+
+def evaluation(test: pa.Table, params: Params, model: Model, repetitions: int) -> dict[str, Any]:
+    """Return the reviews per second of our predict and of the stock Trainer's, and our share of the matmul peak."""
+    lengths = pc.list_value_length(test["input_ids"]).to_numpy()
+    sequences = test["input_ids"].to_pylist()
+    padding = Padding.of(load_tokenizer(PRETRAINED))
+    classifier = load(MODEL)
+    few = test.slice(0, STOCK_REVIEWS)
+    speeds: dict[str, list[float]] = {"ours": [], "stock": []}
+    peaks = []
+    with tempfile.TemporaryDirectory() as output:
+        trainer = stock(test, params, Path(output), 0)
+        for _ in tqdm(range(repetitions), desc="evaluation"):
+            peaks.append(peak(model, int(lengths.mean()) * params.evaluate.batch_size, torch.bfloat16))
+            took = seconds(lambda: predict(classifier, sequences, padding, **params.evaluate.model_dump()))
+            speeds["ours"].append(len(sequences) / took)
+            speeds["stock"].append(STOCK_REVIEWS / seconds(lambda: trainer.predict(as_dataset(few))))
+    cost = flops_per_token(model, (lengths**2).sum() / lengths.sum()) / 3 * lengths.mean()
+    return {
+        "reviews_per_second": {name: spread(values) for name, values in speeds.items()},
+        "ratio": ratio(speeds["ours"], speeds["stock"]),
+        "peak": spread(peaks),
+        "share_of_peak": spread([speed * cost / peak for speed, peak in zip(speeds["ours"], peaks, strict=True)]),
+    }
+
+
+def tokenization(params: Params, repetitions: int) -> dict[str, Any]:
+    """Return the reviews per second of the tokenize stage's work and of datasets.map, both with a table written."""
+    reviews = read_parquet(SUBSAMPLED / "train.parquet", ["text"])
+    texts = reviews["text"]
+    encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
+    tokenizer = load_tokenizer(PRETRAINED)
+    dataset = datasets.Dataset(reviews)
+    datasets.disable_progress_bars()
+
+    def cut(rows: dict[str, Any]) -> Any:
+        return tokenizer(rows["text"], truncation=True, max_length=params.tokenize.max_length)
+
+    def by_map(file: Path) -> None:
+        dataset.map(cut, batched=True, remove_columns="text", load_from_cache_file=False).to_parquet(file)
+
+    def by_stage(file: Path) -> None:
+        write_parquet(file, encoded_columns(encode(texts.to_pylist())))
+
+    speeds: dict[str, list[float]] = {"ours": [], "datasets.map": []}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "encoded.parquet")
+        for _ in tqdm(range(repetitions), desc="tokenization"):
+            for name, way in (("ours", by_stage), ("datasets.map", by_map)):
+                speeds[name].append(len(texts) / seconds(partial(way, file)))
+    return {
+        "reviews_per_second": {name: spread(values) for name, values in speeds.items()},
+        "ratio": ratio(speeds["ours"], speeds["datasets.map"]),
+    }
+
+
+FUSED_ATTENTION = "aten::_scaled_dot_product_flash_attention_for_cpu"
+KINDS = {
+    "matrix products of the layers": ("aten::mm", "aten::addmm"),
+    "attention, its softmax aside where it is not fused": ("aten::bmm", FUSED_ATTENTION),
+    "copies, most between fp32 and bf16": ("aten::copy_",),
+    "softmax and its gradient": ("aten::_softmax", "aten::_softmax_backward_data"),
+    "GELU and its gradient": ("aten::gelu", "aten::gelu_backward"),
+    "layer norm and its gradient": ("aten::native_layer_norm", "aten::native_layer_norm_backward"),
+    "optimizer and moving average": ("aten::_fused_adamw_", "aten::lerp", "aten::linalg_vector_norm"),
+    "sums and products of elements": ("aten::add", "aten::add_", "aten::sum", "aten::mul", "aten::mul_"),
+}
+
+
+def shares_of_time(profiled: profile) -> dict[str, float]:
+    """Return what share of the operators' own time each kind of KINDS takes, and the rest."""
+    times = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
+    total = sum(times.values())
+    shares = {kind: sum(times.get(name, 0) for name in names) / total for kind, names in KINDS.items()}
+    return shares | {"everything else": 1 - sum(shares.values())}
+
+
+def profiles(train: pa.Table, test: pa.Table, params: Params) -> dict[str, dict[str, float]]:
+    """Return what the time of some training steps, and of an evaluation, is spent on."""
+    with tempfile.TemporaryDirectory() as output:
+        trainer = ours(train, params, Path(output), 0)
+        Stopwatch(trainer, OTHER_STEPS)
+        with profile(activities=[ProfilerActivity.CPU]) as learning:
+            trainer.train()
+    sequences, padding = test["input_ids"].to_pylist(), Padding.of(load_tokenizer(PRETRAINED))
+    classifier = load(MODEL)
+    with profile(activities=[ProfilerActivity.CPU]) as predicting:
+        predict(classifier, sequences, padding, **params.evaluate.model_dump())
+    return {"training": shares_of_time(learning), "evaluation": shares_of_time(predicting)}
+
+
+def memory(project: Path, params: Params) -> dict[str, int]:
+    """Return each stage's peak resident memory in bytes, run in a copy of the project for one epoch."""
+    stages = [[stage] for stage in STAGES]
+    if params.cross_datasets:
+        stages += [[stage, params.cross_datasets[0]] for stage in ("download_cross", "cross_dataset_evaluate")]
+    return {
+        stage: peak_memory(f"stages.{stage}", *arguments, folder=project)[0]
+        for stage, *arguments in tqdm(stages, desc="memory")
+    }
+
+
+def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, float]]:
+    """Return speed and peak memory of the same number of steps on tables that repeat the reviews, shuffled."""
+    random = np.random.default_rng(0)
+    results = []
+    for rows in tqdm(sizes, desc="growth"):
+        table = train.take(random.permutation(np.arange(rows) % len(train)))
+        write_parquet(project / "growth.parquet", table)
+        used, printed = peak_memory("benchmarks.growth", "growth.parquet", str(GROWTH_STEPS), folder=project)
+        tokens = pc.sum(pc.list_value_length(table["input_ids"])).as_py()
+        results.append({"rows": rows, "tokens": tokens, "memory": used, "tokens_per_second": float(printed)})
+    return results
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what the stages need, with one epoch instead of the parameters' many, and time enough for it."""
+    for name in ("benchmarks", "docs", "sentiment", "stages", "own", "data", "models"):
+        shutil.copytree(name, folder / name)
+    for name in ("catalog.yaml", "requirements.txt"):
+        shutil.copy(name, folder)
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    params["train"] |= {"epochs": 1, "max_minutes": 60}
+    yaml.dump(params, folder / "params.yaml")
+
+
+def machine(params: Params) -> dict[str, Any]:
+    return {
+        "bf16": uses_bf16("auto", torch.device("cpu")),
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "threads": params.threads,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def main() -> None:
+    parser = ArgumentParser("speed")
+    parser.add_argument("--repetitions", type=int, default=5)
+    repetitions = parser.parse_args().repetitions
+    params = load_params()
+    if params.model not in MODELS:
+        raise UserError(f"params.yaml: docs/compute.py does not know what {params.model} costs: take another model")
+    model = MODELS[params.model]
+    torch.set_num_threads(params.threads)
+    transformers.logging.set_verbosity_error()
+    train, test = (read_parquet(TOKENIZED / f"{split}.parquet", ["input_ids", "label"]) for split in ("train", "test"))
+    results: dict[str, Any] = {
+        "machine": machine(params),
+        "tokenization": tokenization(params, repetitions),
+        "training": training(train, params, model, repetitions),
+        "evaluation": evaluation(test, params, model, repetitions),
+        "profile": profiles(train, test, params),
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        project = Path(temporary)
+        copy_project(project)
+        results["growth"] = growth(project, train, GROWTH_ROWS)
+        results["memory"] = memory(project, params)
+    write_json(RESULTS, results)
+
+
+if __name__ == "__main__":
+    run(main, "speed")

@@ -1,0 +1,87 @@
+"""Clocks, counters and statistics of the speed benchmarks."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+# A child counts as at least as large as the process that starts it, so a small one does.
+LAUNCHER = """
+import resource, subprocess, sys
+subprocess.run([sys.executable, *sys.argv[1:]], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, end="")
+"""
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the median and the range of repeated measurements."""
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Return how many times theirs ours is, paired by repetition: what slows one of a pair slows the other too."""
+    return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+class Stopwatch(TrainerCallback):
+    """Time so many steps of a training after a first one that warms up, then stop it; count their real tokens.
+
+    A training learns through `trainer.data_collator`, which the stopwatch wraps.
+    """
+
+    def __init__(self, trainer: Trainer, steps: int) -> None:
+        self.steps = steps
+        self.ends: list[float] = []
+        self.tokens: list[int] = []
+        self.collate = trainer.data_collator
+        trainer.data_collator = self._count
+        trainer.add_callback(self)
+        trainer.remove_callback(PrinterCallback)
+
+    def _count(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        batch = self.collate(rows)
+        self.tokens.append(int(batch["attention_mask"].sum()))
+        return batch
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.ends.append(time.perf_counter())
+        control.should_training_stop = len(self.ends) > self.steps
+
+    def tokens_per_second(self) -> float:
+        return sum(self.tokens[1 : 1 + self.steps]) / (self.ends[-1] - self.ends[0])
+
+
+def matmul_peak(shapes: Sequence[tuple[int, int, int]], dtype: torch.dtype, runs: int = 5) -> float:
+    """Return the FLOP/s of a chain of products [m, k] x [k, n], each weighed by its FLOPs: the median run."""
+    pairs = [(torch.randn(m, k).to(dtype), torch.randn(n, k).to(dtype).t()) for m, k, n in shapes]
+    speeds = []
+    for _ in range(1 + runs):
+        started = time.perf_counter()
+        for left, right in pairs:
+            torch.mm(left, right)
+        speeds.append(sum(2 * m * k * n for m, k, n in shapes) / (time.perf_counter() - started))
+    return statistics.median(speeds[1:])
+
+
+def seconds(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def peak_memory(module: str, *arguments: str, folder: Path) -> tuple[int, str]:
+    """Run `python -m module arguments` in the folder; return its peak resident memory in bytes, and what it printed.
+
+    Raises subprocess.CalledProcessError when it fails.
+    """
+    command = [sys.executable, "-c", LAUNCHER, "-m", module, *arguments]
+    output = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+    *printed, used = output.split("\n")
+    # In KiB on Linux, in bytes on macOS (getrusage(2) of either).
+    return int(used) * (1 if sys.platform == "darwin" else 1024), "\n".join(printed)

@@ -1,0 +1,89 @@
+"""The benchmark's arithmetic: medians, ratios, what is counted and what is not."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import timing
+from benchmarks.speed import KINDS, flops, shares_of_time
+from benchmarks.timing import Stopwatch, peak_memory, ratio, spread
+from docs.compute import MODELS, flops_per_token
+
+SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)
+
+
+@given(values=SPEEDS)
+def test_the_median_lies_within_the_range(values: list[float]) -> None:
+    measured = spread(values)
+
+    assert measured["low"] == min(values) <= measured["median"] <= max(values) == measured["high"]
+
+
+def test_a_ratio_compares_each_repetition_with_its_own_rival() -> None:
+    # The machine was ten times slower during the second: a ratio of medians would not be 2.
+    assert ratio([200, 20, 220], [100, 10, 110]) == {"median": 2, "low": 2, "high": 2}
+
+
+def test_repetitions_without_a_rival_are_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        ratio([1, 2], [1])
+
+
+def test_the_warming_step_and_padding_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 12.0, 16.0])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        return {"attention_mask": torch.tensor([row["mask"] for row in rows])}
+
+    trainer = SimpleNamespace(data_collator=collate, add_callback=lambda _: None, remove_callback=lambda _: None)
+    stopwatch = Stopwatch(trainer, steps=2)
+    control = SimpleNamespace(should_training_stop=False)
+    stopped = []
+    for mask in ([1] * 100, [1, 1, 0], [1, 0, 0], [1, 1, 1]):  # the loader fetches one batch too many
+        trainer.data_collator([{"mask": mask}])
+    for _ in range(3):
+        stopwatch.on_step_end(None, None, control)
+        stopped.append(control.should_training_stop)
+
+    assert stopped == [False, False, True]
+    assert stopwatch.tokens_per_second() == pytest.approx((2 + 1) / 6)
+
+
+def test_attention_costs_each_token_the_length_of_its_review() -> None:
+    model = MODELS["all-MiniLM-L6-v2"]
+    frozen = 6 * model.hidden**2
+    total = sum(length * flops_per_token(model, length) for length in (10, 190))
+
+    assert flops(model, np.array([10, 190])) == pytest.approx(total / 200 - frozen)
+
+
+def test_the_shares_of_time_are_those_of_the_operators_own_time_and_sum_to_one() -> None:
+    times = {"aten::mm": 30.0, "aten::addmm": 30.0, "aten::copy_": 20.0, "aten::view": 20.0}
+    events = [SimpleNamespace(key=name, self_cpu_time_total=time) for name, time in times.items()]
+    shares = shares_of_time(SimpleNamespace(key_averages=lambda: events))
+
+    assert shares["matrix products of the layers"] == pytest.approx(0.6)
+    assert shares["everything else"] == pytest.approx(0.2)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert set(shares) == {*KINDS, "everything else"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="getrusage is of Unix")
+def test_peak_memory_is_that_of_the_process_alone(tmp_path: Path) -> None:
+    """Not that of this one, which has all packages loaded."""
+    for name, size in (("large", 200), ("small", 1)):
+        (tmp_path / f"{name}.py").write_text(f"kept = bytearray({size} * 2**20)\nprint({size})\n")
+
+    large, printed = peak_memory("large", folder=tmp_path)
+    small, _ = peak_memory("small", folder=tmp_path)
+
+    assert printed == "200"
+    assert large > 200 * 2**20 > small
