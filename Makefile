@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep seeds bench figures lock clean
+.PHONY: help run serve test lint plots compare sweep models seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,9 @@ compare: .venv/run.stamp ## Compare two runs review by review: make compare A=ma
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
+
+models: .venv/run.stamp ## Compare models, depths and ways to fine-tune, after make run, with nothing else running
+	@$(ACTIVATE) && python -m benchmarks.models
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)

@@ -30,6 +30,7 @@ from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
 from sentiment.layers import depths
+from sentiment.lora import add_updates, merge_updates
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
@@ -199,6 +200,9 @@ def fine_tune(
 
     The tables hold `input_ids` and `label`. The newest complete checkpoint in `checkpoints` is continued from.
     """
+    if params.train.lora_rank:
+        add_updates(model.base_model, params.train.lora_rank)
+    trained = model.num_parameters(only_trainable=True)
     lengths = pc.list_value_length(validation["input_ids"])
     validation = validation.take(pc.array_sort_indices(lengths.combine_chunks()))
     dataset = as_dataset(train)
@@ -241,6 +245,8 @@ def fine_tune(
     except torch.OutOfMemoryError:
         raise UserError("the GPU's memory is too small: lower train.batch_size or tokenize.max_length") from None
 
+    if params.train.lora_rank:
+        merge_updates(model.base_model)
     validations = {entry["step"]: entry for entry in trainer.state.log_history if "eval_log_loss" in entry}
     best = validations[trainer.state.best_global_step]
     return {
@@ -250,7 +256,7 @@ def fine_tune(
         "validations": len(validations),
         "validation": {name: best[f"eval_{name}"] for name in ("accuracy", "log_loss")},
         "parameters": model.num_parameters(),
-        "parameters_trained": model.num_parameters(only_trainable=True),
+        "parameters_trained": trained,
     }
 
 

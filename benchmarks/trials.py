@@ -1,0 +1,45 @@
+"""A clone of the repository in which benchmarks try parameters, apart from the user's own files."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+class Clone:
+    """The pipeline as committed, with the user's DVC cache and the user's folder of checkpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"SENTIMENT_CHECKPOINT_DIR": str(Path("checkpoints").absolute())}
+
+    def set(self, overrides: dict[str, Any]) -> None:
+        """Write the user's params.yaml with the overrides, given as dotted key: value, into the clone."""
+        yaml = YAML()
+        params = yaml.load(Path("params.yaml"))
+        for key, value in overrides.items():
+            *sections, name = key.split(".")
+            section = params
+            for part in sections:
+                section = section[part]
+            section[name] = value
+        yaml.dump(params, self.folder / "params.yaml")
+
+    def reproduce(self, *stages: str) -> None:
+        """Run the stages, and what they need, unless the cache has their outputs."""
+        subprocess.run(["dvc", "repro", "--quiet", *stages], cwd=self.folder, env=self.environment, check=True)
+
+
+@contextmanager
+def cloned() -> Iterator[Clone]:
+    """Yield a clone of the current folder's repository, which is removed afterwards."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "clone"
+        subprocess.run(["git", "clone", "--quiet", ".", str(folder)], check=True)
+        subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=folder, check=True)
+        yield Clone(folder)
