@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep models seeds bench figures lock clean
+.PHONY: help run serve test lint plots compare sweep models transfer seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,9 @@ sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 
 models: .venv/run.stamp ## Compare models, depths and ways to fine-tune, after make run, with nothing else running
 	@$(ACTIVATE) && python -m benchmarks.models
+
+transfer: .venv/run.stamp ## Train on each domain and test on all, after make run (15 min)
+	@$(ACTIVATE) && python -m benchmarks.transfer
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)

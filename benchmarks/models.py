@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.trials import Clone, cloned
+from benchmarks.trials import Clone, chosen, cloned
 from sentiment.catalog import load_catalog
 from sentiment.command import run
 from sentiment.errors import UserError
@@ -59,7 +59,7 @@ def trained(clone: Clone) -> dict[str, Any]:
     # Without the user's checkpoints: a training that is continued has not taken as long as it says.
     memory, _ = peak_memory("dvc", "repro", "--quiet", "--force", "--single-item", "train", folder=clone.folder)
     timings = (clone.folder / "logs/timings.jsonl").read_text(encoding="utf-8").splitlines()
-    metrics = json.loads((clone.folder / "metrics/train.json").read_text(encoding="utf-8"))
+    metrics = clone.read("metrics/train.json")
     return {
         "minutes": json.loads(timings[-1])["seconds"] / 60,
         "memory": memory,
@@ -113,11 +113,7 @@ def main() -> None:
         "names", nargs="*", help=f"variants of {VARIANTS}, or models of catalog.yaml; all of them if none"
     )
     names = parser.parse_args().names
-    variants = read_yaml(VARIANTS) | at_hand()
-    if unknown := [name for name in names if name not in variants]:
-        raise UserError(
-            f"{', '.join(unknown)} is neither in {VARIANTS} nor a model on this machine: {', '.join(variants)}"
-        )
+    variants = chosen(read_yaml(VARIANTS) | at_hand(), names, VARIANTS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"variants": {}}
     threads = load_params().threads
     if results.setdefault("threads", threads) != threads:
@@ -125,7 +121,7 @@ def main() -> None:
             f"{RESULTS} was measured with {results['threads']} threads, but params.yaml says {threads}: "
             "delete it to start anew"
         )
-    due = {name: variants[name] for name in names or variants if name not in results["variants"]}
+    due = {name: change for name, change in variants.items() if name not in results["variants"]}
     with cloned() as clone:
         for name, change in tqdm(due.items(), desc="models"):
             clone.set(change | {"cross_datasets": list(OTHER_DOMAINS)})

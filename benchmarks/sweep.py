@@ -28,7 +28,7 @@ def trial(clone: Clone, overrides: dict[str, Any]) -> dict[str, float]:
     """Train in the clone with the overrides (dotted key: value) and return its validation metrics."""
     clone.set(overrides)
     clone.reproduce("train")
-    return json.loads((clone.folder / "metrics/train.json").read_text())["validation"]
+    return clone.read("metrics/train.json")["validation"]
 
 
 def main() -> None:

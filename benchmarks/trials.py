@@ -1,5 +1,6 @@
 """A clone of the repository in which benchmarks try parameters, apart from the user's own files."""
 
+import json
 import os
 import subprocess
 import tempfile
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from sentiment.errors import UserError
 
 
 class Clone:
@@ -34,6 +37,10 @@ class Clone:
         """Run the stages, and what they need, unless the cache has their outputs."""
         subprocess.run(["dvc", "repro", "--quiet", *stages], cwd=self.folder, env=self.environment, check=True)
 
+    def read(self, path: str) -> Any:
+        """Return the content of one of the clone's JSON files."""
+        return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
 
 @contextmanager
 def cloned() -> Iterator[Clone]:
@@ -43,3 +50,10 @@ def cloned() -> Iterator[Clone]:
         subprocess.run(["git", "clone", "--quiet", ".", str(folder)], check=True)
         subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=folder, check=True)
         yield Clone(folder)
+
+
+def chosen(known: dict[str, Any], names: list[str], file: Path) -> dict[str, Any]:
+    """Return what is named of the trials that the file describes, all where nothing is; raise UserError otherwise."""
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"{', '.join(unknown)}: no such trial in {file}, which has {', '.join(known)}")
+    return {name: known[name] for name in names or known}

@@ -208,7 +208,7 @@ def test_lora_changes_nothing_at_first_and_leaves_a_plain_model_with_its_updates
     head = {name for name in names if not name.startswith(f"{model.base_model_prefix}.")}
     updates = {name for name in learns if "lora_" in name}
     assert learns == head | updates
-    assert {of_layer(name) for name in updates} == set(depths(model)[name] for name in updates)
+    assert {of_layer(name) for name in updates} == {depths(model)[name] for name in updates}
     for name, weight in model.named_parameters():
         if name in updates:
             torch.nn.init.normal_(weight.data)
