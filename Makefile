@@ -19,7 +19,7 @@ run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 	@echo "  make plots                     draw the curves and the confusion, ROC and reliability plots"
 	@echo "  make serve                     open a web page that reads reviews as you type"
 
-serve: .venv/app.stamp ## Open the web page with the trained model
+serve: .venv/app.stamp ## Open the web page with the exported model
 	@$(ACTIVATE) && python -m app
 
 test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests

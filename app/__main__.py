@@ -1,6 +1,6 @@
-"""Serve the web page with the model that the pipeline trained.
+"""Serve the web page with the model that the pipeline exported.
 
-Reads   models/sentiment/
+Reads   models/exported/
 
     python -m app [PORT]    (make serve)
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.params import load_params
 
-MODEL = Path("models/sentiment")
+MODEL = Path("models/exported")
 
 
 def main() -> None:
@@ -21,13 +21,11 @@ def main() -> None:
     params = load_params()
 
     import gradio as gr
-    import torch
 
     from app.page import build
-    from sentiment.scoring import Scorer
+    from sentiment.predictor import Predictor
 
-    torch.set_num_threads(params.threads)
-    page = build(Scorer(MODEL, params.evaluate))
+    page = build(Predictor(MODEL, params.threads))
     # System fonts, as the theme's own would be fetched from another host.
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(server_port=port, theme=theme)

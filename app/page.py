@@ -2,8 +2,8 @@
 
 import gradio as gr
 
+from sentiment.predictor import Predictor
 from sentiment.reviews import LABELS, MAX_CHARACTERS
-from sentiment.scoring import Scorer
 
 EXAMPLES = [
     "I went in expecting nothing and came out grinning. The two leads are a joy to watch.",
@@ -12,19 +12,19 @@ EXAMPLES = [
 ]
 
 
-def verdict(scorer: Scorer, review: str) -> dict[str, float] | None:
+def verdict(predictor: Predictor, review: str) -> dict[str, float] | None:
     """Return each label's probability, or None where there is nothing to read."""
     if not review.strip():
         return None
-    (positive,) = scorer.score_texts([review])
+    (positive,) = predictor.score_texts([review])
     return {LABELS[1]: float(positive), LABELS[0]: float(1 - positive)}
 
 
-def build(scorer: Scorer) -> gr.Blocks:
+def build(predictor: Predictor) -> gr.Blocks:
     """Return the page, to be launched."""
 
     def answer(review: str) -> dict[str, float] | None:
-        return verdict(scorer, review)
+        return verdict(predictor, review)
 
     with gr.Blocks(title="Sentiment of reviews", analytics_enabled=False) as page:
         gr.Markdown("# Sentiment of reviews\nType or paste a review; the verdict follows as you type.")

@@ -4,7 +4,7 @@ Tokenizer families differ in their special tokens, padding side and maximum leng
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.errors import UserError, readable
-from sentiment.params import Tokenize
+from sentiment.params import Strict, Tokenize
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 1000
@@ -115,38 +116,85 @@ class Encoder:
 
     def __call__(self, texts: Iterable[str]) -> Iterator["Encoded"]:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
-        before, after = self._special_tokens()
-        room = self.params.max_length - len(before) - len(after)
-        special = set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
-        remaining = iter(texts)
-        while chunk := list(islice(remaining, CHUNK)):
-            for found in self._ids(chunk):
-                # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
-                ids = found if special.isdisjoint(found) else [token for token in found if token not in special]
-                kept = truncate(ids, room, self.params)
-                unknown = ids.count(self.tokenizer.unk_token_id)
-                # GPT-2 encodes nothing as nothing, of which a model can make nothing.
-                input_ids = [*before, *kept, *after] or [self.tokenizer.pad_token_id]
-                yield Encoded(input_ids, len(before) + len(ids) + len(after), unknown)
+        ids = self.bare().ids if self.tokenizer.is_fast else self._slow_ids
+        return _encode(texts, ids, self._special_tokens(), self.params)
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
+    def bare(self) -> "BareEncoder":
+        """Return the same encoder without transformers, for a fast tokenizer, which is left as it is."""
+        from tokenizers import Tokenizer
+
+        backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+        return BareEncoder(backend, self._special_tokens(), self.params)
+
+    def _slow_ids(self, texts: list[str]) -> list[list[int]]:
         """Return each text's ids, whole and without special tokens; one that says "[SEP]" means the letters."""
-        if not self.tokenizer.is_fast:
-            encoding = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
-            return encoding["input_ids"]
-        # The same without offsets and masks, which would take a third of the time.
-        backend = self.tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        backend.encode_special_tokens = True
-        return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        encoding = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        return encoding["input_ids"]
 
-    def _special_tokens(self) -> tuple[list[int], list[int]]:
-        """Return the ids that the tokenizer puts before and after a text."""
+    def _special_tokens(self) -> "SpecialTokens":
         content = self.tokenizer("a", add_special_tokens=False)["input_ids"]
         whole = self.tokenizer("a")["input_ids"]
         start = next(i for i in range(len(whole)) if whole[i : i + len(content)] == content)
-        return whole[:start], whole[start + len(content) :]
+        return SpecialTokens(
+            before=whole[:start],
+            after=whole[start + len(content) :],
+            reserved=sorted(set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}),
+            unknown=self.tokenizer.unk_token_id,
+            padding=self.tokenizer.pad_token_id,
+        )
+
+
+class SpecialTokens(Strict):
+    """The ids that a tokenizer keeps for itself.
+
+    `before` and `after` enclose every text, `reserved` stand for no text, `padding` fills what has no token.
+    """
+
+    before: list[int]
+    after: list[int]
+    reserved: list[int]
+    unknown: int | None
+    padding: int
+
+
+@dataclass(frozen=True)
+class BareEncoder:
+    """An encoder that needs neither transformers nor torch, for training and serving alike. Threads may share it."""
+
+    tokenizer: "Tokenizer"
+    special: SpecialTokens
+    params: Tokenize
+
+    def __post_init__(self) -> None:
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        # A review that says "[SEP]" means the letters, not the token.
+        self.tokenizer.encode_special_tokens = True
+
+    def __call__(self, texts: Iterable[str]) -> Iterator["Encoded"]:
+        """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
+        return _encode(texts, self.ids, self.special, self.params)
+
+    def ids(self, texts: list[str]) -> list[list[int]]:
+        """Return each text's ids, whole and without special tokens."""
+        # Without offsets and masks, which would take a third of the time.
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _encode(
+    texts: Iterable[str], ids_of: Callable[[list[str]], list[list[int]]], special: SpecialTokens, params: Tokenize
+) -> Iterator["Encoded"]:
+    room = params.max_length - len(special.before) - len(special.after)
+    reserved = set(special.reserved)
+    remaining = iter(texts)
+    while chunk := list(islice(remaining, CHUNK)):
+        for found in ids_of(chunk):
+            # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
+            ids = found if reserved.isdisjoint(found) else [token for token in found if token not in reserved]
+            unknown = 0 if special.unknown is None else ids.count(special.unknown)
+            # GPT-2 encodes nothing as nothing, of which a model can make nothing.
+            input_ids = [*special.before, *truncate(ids, room, params), *special.after] or [special.padding]
+            yield Encoded(input_ids, len(special.before) + len(ids) + len(special.after), unknown)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 
 class UserError(Exception):
     """Report a mistake its reader can mend: what is wrong, where, what is legal, what to do."""
@@ -19,6 +17,8 @@ def reason(error: Exception) -> str:
 @contextmanager
 def readable(folder: Path | str, content: str) -> Iterator[None]:
     """Turn whatever a loader raises for a missing or damaged file into a UserError that names folder and content."""
+    from safetensors import SafetensorError
+
     try:
         yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:

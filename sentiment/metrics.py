@@ -5,14 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import (
-    brier_score_loss,
-    confusion_matrix,
-    log_loss,
-    precision_recall_fscore_support,
-    roc_auc_score,
-    roc_curve,
-)
 
 from sentiment.reviews import LABELS
 
@@ -63,6 +55,8 @@ def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
     `labels` are 0 or 1, both present; `scores` lie between 0 and 1. `ece` is the expected calibration error over the
     bins of `reliability`: the mean gap between confidence and accuracy, weighted by the bins' counts.
     """
+    from sklearn.metrics import brier_score_loss, log_loss, precision_recall_fscore_support, roc_auc_score
+
     labels, scores = np.asarray(labels), np.asarray(scores)
     predicted = (scores >= 0.5).astype(int)
     hits = int((predicted == labels).sum())
@@ -87,6 +81,8 @@ def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
 
 def confusion(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
     """Count the reviews of each actual and predicted label."""
+    from sklearn.metrics import confusion_matrix
+
     counts = confusion_matrix(labels, np.asarray(scores) >= 0.5, labels=[0, 1])
     return [
         {"actual": LABELS[actual], "predicted": LABELS[predicted], "count": int(counts[actual, predicted])}
@@ -97,6 +93,8 @@ def confusion(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
 
 def roc(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
     """Return the ROC curve as false and true positive rates, at most ROC_POINTS of them."""
+    from sklearn.metrics import roc_curve
+
     false_positives, true_positives, _ = roc_curve(labels, scores)
     places = np.unique(np.linspace(0, len(false_positives) - 1, ROC_POINTS).round().astype(int))
     return [

@@ -171,6 +171,11 @@ class CompareTokenizers(Strict):
     pretrained: list[Name]
 
 
+class Export(Strict):
+    accuracy_change: float = Field(ge=0, le=100)
+    agreement: float = Field(ge=0, le=1)
+
+
 class Params(Strict):
     model: Name
     dataset: Name
@@ -185,6 +190,7 @@ class Params(Strict):
     cross_dataset_evaluate: CrossDatasetEvaluate
     baseline: Baseline
     compare_tokenizers: CompareTokenizers
+    export: Export
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:

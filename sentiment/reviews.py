@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,6 +24,9 @@ from tqdm import tqdm
 from sentiment.errors import UserError, reason
 from sentiment.files import replacing
 from sentiment.params import Cleaning
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
 LABELS = {0: "negative", 1: "positive"}
@@ -138,6 +141,11 @@ def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) 
     return pa.table({"text": text.cast(pa.string()), "label": label.cast(pa.int8())})
 
 
+def is_text(value: object) -> bool:
+    """Say whether a value is a string that can be written as UTF-8: one without half of a surrogate pair."""
+    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
+
+
 def clean(text: pa.Array, cleaning: Cleaning) -> pa.Array:
     """Clean an array of strings as the parameters say, and strip blanks from both ends."""
     if cleaning.control_characters:
@@ -173,12 +181,14 @@ class Survey:
     """
 
     ids: NDArray[np.uint64]
-    usable: pd.DataFrame
+    usable: "pd.DataFrame"
     counts: dict[str, int]
 
 
 def survey(tables: Iterable[pa.Table], cleaning: Cleaning) -> Survey:
     """Clean the texts of a checked table, given in one or more parts, and find out what can be used."""
+    import pandas as pd
+
     parts = []
     for table in tables:
         text = clean(table["text"].combine_chunks(), cleaning)
@@ -198,7 +208,7 @@ def survey(tables: Iterable[pa.Table], cleaning: Cleaning) -> Survey:
     return Survey(ids, usable, counts)
 
 
-def places(ids: NDArray[np.uint64], reviews: pd.DataFrame) -> NDArray[np.intp]:
+def places(ids: NDArray[np.uint64], reviews: "pd.DataFrame") -> NDArray[np.intp]:
     """Return where each id stands in the reviews, which are sorted by id; -1 where it is not among them."""
     sought = reviews.id.to_numpy()
     found = np.searchsorted(sought, ids)
@@ -208,7 +218,7 @@ def places(ids: NDArray[np.uint64], reviews: pd.DataFrame) -> NDArray[np.intp]:
 
 
 def select(
-    tables: Iterable[pa.Table], ids: NDArray[np.uint64], chosen: pd.DataFrame, cleaning: Cleaning
+    tables: Iterable[pa.Table], ids: NDArray[np.uint64], chosen: "pd.DataFrame", cleaning: Cleaning
 ) -> Iterator[pa.Table]:
     """Yield the rows whose ids are chosen, with id (uint64), clean text and label, in parts and in the table's order.
 
@@ -233,11 +243,13 @@ def tidy(rows: pa.Table) -> pa.Table:
     return rows.set_column(0, "id", pa.array([f"{key:016x}" for key in rows["id"].to_pylist()], pa.string()))
 
 
-def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
+def draw(reviews: "pd.DataFrame", size: int, salt: str) -> "pd.DataFrame":
     """Draw `size` reviews, stratified by label, without replacement; the rest keeps out.
 
     Each review's place in the queue is a hash of `salt` and its id: no order of rows and no other review moves it.
     """
+    import pandas as pd
+
     reviews = reviews.reset_index(drop=True)
     keys = (blake2b(f"{salt}:{key:016x}".encode(), digest_size=8).digest() for key in reviews.id)
     queue = pd.Series(np.frombuffer(b"".join(keys), ">u8").astype(np.uint64))
@@ -249,7 +261,7 @@ def draw(reviews: pd.DataFrame, size: int, salt: str) -> pd.DataFrame:
     return pd.concat(chosen).sort_values("id", kind="stable").reset_index(drop=True)
 
 
-def cut(reviews: pd.DataFrame, size: int | None, salt: str, parameter: str) -> pd.DataFrame:
+def cut(reviews: "pd.DataFrame", size: int | None, salt: str, parameter: str) -> "pd.DataFrame":
     """Return `size` of the reviews, or all where it is None; raise UserError if that is too many."""
     if size is None:
         return reviews
@@ -261,12 +273,12 @@ def cut(reviews: pd.DataFrame, size: int | None, salt: str, parameter: str) -> p
     return draw(reviews, size, salt)
 
 
-def without(reviews: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+def without(reviews: "pd.DataFrame", others: "pd.DataFrame") -> "pd.DataFrame":
     """Return the reviews whose id is not among the others'."""
     return reviews[~reviews.id.isin(others.id)].reset_index(drop=True)
 
 
-def require_both_labels(reviews: pd.DataFrame, place: str, remedy: str) -> None:
+def require_both_labels(reviews: "pd.DataFrame", place: str, remedy: str) -> None:
     """Raise UserError unless there are at least two reviews of each label, the least that can be learnt or scored."""
     for label, name in LABELS.items():
         count = int((reviews.label == label).sum())

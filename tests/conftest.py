@@ -1,6 +1,7 @@
 """Shared by all tests: a tokenizer and an encoder small enough to build in a moment, and reviews that they can tell."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,7 @@ def padding(tokenizer: "PreTrainedTokenizerFast") -> "Padding":
     return Padding.of(tokenizer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build_with(
     pretrained: Path, tokenizer: "PreTrainedTokenizerFast", params_with: Callable[..., Params]
 ) -> "Callable[..., PreTrainedModel]":
@@ -141,27 +142,49 @@ def build_with(
     return make
 
 
-@pytest.fixture
-def trained(
+@pytest.fixture(scope="session")
+def trained_once(
     build_with: "Callable[..., PreTrainedModel]",
     pretrained: Path,
     encoded: pa.Table,
     padding: "Padding",
     params_with: Callable[..., Params],
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A folder as `train` leaves it, as far as scoring reads it; the model tells the toy reviews apart."""
+    """A folder as `train` leaves it, which no test changes; the model tells the toy reviews apart."""
     from sentiment.classifier import fit_head
     from sentiment.encoding import load_tokenizer
     from sentiment.files import write_json
 
     model = build_with(pooling="mean")
     fit_head(model, encoded, padding, "fp32")
-    folder = tmp_path / "sentiment"
+    folder = tmp_path_factory.mktemp("models") / "sentiment"
     model.save_pretrained(folder)
     load_tokenizer(pretrained).save_pretrained(folder)
     params = params_with(tokenize={"max_length": 64})
     cleaning = params.subsample.cleaning.model_dump()
     write_json(folder / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
     write_json(folder / "calibration.json", {"temperature": 1.5})
+    write_json(folder / "provenance.json", {})
+    (folder / "README.md").write_text("library_name: transformers\n\n## Use\nWith torch.\n\n## Limits\nMany.\n")
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """A copy of it for a test to change."""
+    return shutil.copytree(trained_once, tmp_path / "sentiment")
+
+
+@pytest.fixture(scope="session")
+def exported(trained_once: Path, padding: "Padding") -> Path:
+    """A folder as `export` leaves it, which no test changes."""
+    from sentiment.classifier import load
+    from sentiment.quantization import quantize, to_onnx
+    from stages.export import write_companions
+
+    folder = trained_once.parent / "exported"
+    folder.mkdir()
+    write_companions(trained_once, folder)
+    quantize(to_onnx(load(trained_once), padding.side), folder / "model.onnx")
     return folder

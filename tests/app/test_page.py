@@ -9,18 +9,17 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.page import build, verdict
-from sentiment.params import Evaluate
-from sentiment.scoring import Scorer
+from sentiment.predictor import Predictor
 
 
 @pytest.fixture
-def scorer(trained: Path) -> Scorer:
-    return Scorer(trained, Evaluate(batch_size=8, precision="fp32"))
+def predictor(exported: Path) -> Predictor:
+    return Predictor(exported)
 
 
 @pytest.fixture
-def address(scorer: Scorer) -> Iterator[str]:
-    page = build(scorer)
+def address(predictor: Predictor) -> Iterator[str]:
+    page = build(predictor)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
     yield url
     page.close()
@@ -38,23 +37,23 @@ def ask(address: str, review: str) -> dict[str, float]:
     return {entry["label"]: entry["confidence"] for entry in label["confidences"]}
 
 
-def test_the_verdict_is_the_models_score(scorer: Scorer) -> None:
-    (score,) = scorer.score_texts(["the film was superb"])
+def test_the_verdict_is_the_models_score(predictor: Predictor) -> None:
+    (score,) = predictor.score_texts(["the film was superb"])
 
-    assert verdict(scorer, "the film was superb") == {
+    assert verdict(predictor, "the film was superb") == {
         "positive": pytest.approx(score),
         "negative": pytest.approx(1 - score),
     }
 
 
 @pytest.mark.parametrize("review", ["", " \n", "\t"])
-def test_nothing_to_read_gives_no_verdict(scorer: Scorer, review: str) -> None:
-    assert verdict(scorer, review) is None
+def test_nothing_to_read_gives_no_verdict(predictor: Predictor, review: str) -> None:
+    assert verdict(predictor, review) is None
 
 
-def test_the_page_answers_over_http(address: str, scorer: Scorer) -> None:
+def test_the_page_answers_over_http(address: str, predictor: Predictor) -> None:
     for review in ("the plot was good", "the plot was bad", "<script>alert(1)</script>", "\u0000 \U0001f600" * 500):
-        (score,) = scorer.score_texts([review])
+        (score,) = predictor.score_texts([review])
         assert ask(address, review)["positive"] == pytest.approx(score, abs=1e-4)
 
 

@@ -11,7 +11,7 @@ from sentiment.params import load_params
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
-FROM_TRAIN_ON = {"train", "evaluate", "behaviour", "compare_tokenizers", "cross_dataset_evaluate@books"}
+FROM_TRAIN_ON = {"train", "evaluate", "behaviour", "export", "compare_tokenizers", "cross_dataset_evaluate@books"}
 
 
 def test_two_runs_in_two_folders_end_with_the_same_lock(project: Project, new_project: Callable[[], Project]) -> None:
@@ -47,7 +47,7 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert load_params(project.folder / "params.yaml").train.lr == 3e-5
 
     changed = json.loads(project.dvc("metrics", "diff", "--json"))
-    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "behaviour", "tokenizers", "books"}
+    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "behaviour", "export", "tokenizers", "books"}
     assert "log_loss" in changed["metrics/evaluate.json"]
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
     assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sentiment.model_card import PACKAGES, environment, model_card
+from sentiment.model_card import PACKAGES, environment, exported_card, model_card
 from sentiment.params import Params, Train
 
 ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny", "revision": "0123abc"}
@@ -56,3 +56,25 @@ def test_the_environment_names_all_that_bits_depend_on() -> None:
     assert set(found["packages"]) == set(PACKAGES)
     assert (found["threads"], found["device"], found["precision"]) == (2, "cpu", "bf16")
     assert environment(2, "cpu", bf16=False)["precision"] == "fp32"
+
+
+def test_the_exported_models_card_differs_in_its_use_and_says_what_rounding_changed(card: Callable[..., str]) -> None:
+    figures = {
+        "bytes_int8": 23,
+        "bytes_fp32": 90,
+        "n": 480,
+        "agreement": 0.9917,
+        "accuracy_int8": 0.9,
+        "accuracy_fp32": 0.8,
+    }
+    trained = card()
+    exported = exported_card(trained, figures)
+
+    assert exported.startswith("---\nlibrary_name: onnx\n")
+    assert "AutoModelForSequenceClassification" not in exported
+    assert "it labels 99.17% as the original does" in exported
+    assert exported[exported.index("## Limits") :] == trained[trained.index("## Limits") :]
+    assert (
+        exported[exported.index("# Sentiment") : exported.index("## Use")]
+        == (trained[trained.index("# Sentiment") : trained.index("## Use")])
+    )

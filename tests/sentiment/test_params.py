@@ -65,6 +65,8 @@ ILLEGAL: dict[str, list[Any]] = {
     "compare_tokenizers.seeds": [1, 101, "3"],
     "compare_tokenizers.size": [99, None],
     "compare_tokenizers.pretrained": ["roberta", [""], None],
+    "export.accuracy_change": [-0.1, 101, None],
+    "export.agreement": [-0.1, 1.1, "all", None],
 }
 
 

@@ -1,0 +1,120 @@
+"""Compare the exported model with transformers' pipeline on the model as trained: speed, start-up, memory.
+
+Reads   models/sentiment/, models/exported/, data/subsampled/test.parquet
+Writes  benchmarks/serving.json    of each: milliseconds for one short review (median), reviews per second of many,
+                                   seconds from the start of the process to the first answer, peak memory; the ratios
+
+    python -m benchmarks.serving
+
+Both have params.yaml's `threads`. They take turns, every turn in a fresh process; the figures are medians over turns.
+The pipeline's batches have the size that is fastest for it.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tqdm import tqdm
+
+from sentiment.command import run
+from sentiment.files import write_json
+from sentiment.params import load_params, load_preprocessing
+from sentiment.reviews import read_parquet
+
+TRAINED = Path("models/sentiment")
+EXPORTED = Path("models/exported")
+TEST = Path("data/subsampled/test.parquet")
+RESULTS = Path("benchmarks/serving.json")
+SHORT = "A joy from start to finish."
+REPEATS = 100
+REVIEWS = 128
+BATCH_SIZES = (1, 8, 32)
+TURNS = 5
+CONTENDERS = ("pipeline", "predictor")
+
+Predict = Callable[[list[str]], Any]
+
+
+def pipeline(threads: int) -> dict[str, Predict]:
+    """Return, by batch size, functions that label texts as a user of transformers would have them labelled."""
+    import torch
+    import transformers
+
+    from sentiment.classifier import load
+    from sentiment.encoding import load_tokenizer
+
+    torch.set_num_threads(threads)
+    tokenizer = load_tokenizer(TRAINED)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    classify = transformers.pipeline("text-classification", model=load(TRAINED), tokenizer=tokenizer, device="cpu")
+    cut = {"truncation": True, "max_length": load_preprocessing(TRAINED).tokenize.max_length}
+    return {str(size): partial(classify, batch_size=size, **cut) for size in BATCH_SIZES}
+
+
+def predictor(threads: int) -> dict[str, Predict]:
+    from sentiment.predictor import Predictor
+
+    return {"": Predictor(EXPORTED, threads).predict}
+
+
+def seconds(predict: Predict, texts: list[str]) -> float:
+    started = time.perf_counter()
+    predict(texts)
+    return time.perf_counter() - started
+
+
+def turn(contender: str, started: float) -> dict[str, float]:
+    """Measure one contender in this process, which began at `started`, a time of time.time()."""
+    predicts = {"pipeline": pipeline, "predictor": predictor}[contender](load_params().threads)
+    first = next(iter(predicts.values()))
+    first([SHORT])
+    start_up = time.time() - started
+    texts = read_parquet(TEST, ["text"])["text"].to_pylist()[:REVIEWS]
+    single = median(seconds(first, [SHORT]) for _ in range(REPEATS))
+    rates = {size: len(texts) / seconds(predict, texts) for size, predict in predicts.items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "single_ms": 1000 * single,
+        "reviews_per_second": max(rates.values()),
+        "start_up_s": start_up,
+        # Linux counts kilobytes, macOS bytes.
+        "memory_mb": peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6,
+    }
+
+
+def main() -> None:
+    parser = ArgumentParser("serving")
+    parser.add_argument("--turn", nargs=2, metavar=("CONTENDER", "STARTED"), help="one turn, for this script's own use")
+    arguments = parser.parse_args()
+    if arguments.turn:
+        print(json.dumps(turn(arguments.turn[0], float(arguments.turn[1]))), flush=True)
+        return
+    turns: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+    for name in tqdm(CONTENDERS * TURNS, desc="turns"):
+        command = [sys.executable, "-m", "benchmarks.serving", "--turn", name, str(time.time())]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        turns[name].append(json.loads(done.stdout.splitlines()[0]))
+    figures = {
+        name: {key: median(one[key] for one in results) for key in results[0]} for name, results in turns.items()
+    }
+    ours, theirs = figures["predictor"], figures["pipeline"]
+    ratios = {
+        "single": theirs["single_ms"] / ours["single_ms"],
+        "batch": ours["reviews_per_second"] / theirs["reviews_per_second"],
+    }
+    write_json(
+        RESULTS, {"pipeline": theirs, "predictor": ours, "times_as_fast": ratios, "threads": load_params().threads}
+    )
+    print({key: round(value, 1) for key, value in ratios.items()})
+
+
+if __name__ == "__main__":
+    run(main, "serving")

@@ -1,0 +1,211 @@
+"""Score the reviews of a file with the exported model.
+
+Reads   models/exported/, and a file with a column of texts: csv, tsv, jsonl (each also .gz) or parquet
+Writes  a file in any of these formats: the rows with all their columns, `sentiment` (positive or negative) and `score`
+        (the calibrated probability of positive); OUTPUT.rejected.jsonl: the rows that hold no text, and why
+
+    python -m sentiment.predict reviews.csv -o scored.parquet
+    zcat reviews.jsonl.gz | python -m sentiment.predict - --format jsonl -o - > scored.jsonl
+
+A killed run is continued by the same command: its scores are kept beside the output until that is whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from sentiment.command import run
+from sentiment.errors import UserError
+from sentiment.files import replacing, sha256
+from sentiment.predictor import Predictor
+from sentiment.reviews import LABELS, MAX_CHARACTERS
+from sentiment.streams import FORMATS, Reader, Rejected, format_of, writer
+
+CHUNK = 256
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)
+LABEL_NAMES = {"0": 0, "1": 1} | {name: label for label, name in LABELS.items()}
+
+
+def parse() -> Namespace:
+    parser = ArgumentParser("predict", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("input", help="a file, or - for stdin, which is read to its end first")
+    parser.add_argument("-o", "--output", required=True, help="a file, or - for stdout")
+    parser.add_argument("--text", default="text", help="the column of the reviews (text)")
+    parser.add_argument("--label", help="a column of 0 and 1, or negative and positive: prints the metrics, too")
+    parser.add_argument("--format", choices=FORMATS, help="of the input; by its name where not given")
+    parser.add_argument("--output-format", choices=FORMATS, help="of the output; by its name where not given")
+    parser.add_argument("--model", type=Path, default=Path("models/exported"), help="folder (models/exported)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="reviews at a time (all CPUs)")
+    arguments = parser.parse_args()
+    for kind, name in (("", arguments.input), ("output_", arguments.output)):
+        if not getattr(arguments, f"{kind}format"):
+            if name == "-":
+                raise UserError(f"- has no name to tell its format by: give --{kind.replace('_', '-')}format")
+            setattr(arguments, f"{kind}format", format_of(name))
+    return arguments
+
+
+class Journal:
+    """The scores of one piece of work, float64, as far as it came; kept in a file so that a killed run can go on."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        head = key.encode()
+        content = path.read_bytes() if path.is_file() else b""
+        whole = content[len(head) :][: (len(content) - len(head)) // 8 * 8] if content.startswith(head) else b""
+        self.known = np.frombuffer(whole, np.float64)
+        path.write_bytes(head + whole)
+
+    def score(self, predictor: Predictor, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Score the next texts; those that an earlier run has scored are not scored again."""
+        known, self.known = self.known[: len(texts)], self.known[len(texts) :]
+        if len(known) == len(texts):
+            return known
+        scores = predictor.score_texts(texts[len(known) :])
+        with self.path.open("ab") as file:
+            file.write(scores.tobytes())
+        return np.concatenate([known, scores])
+
+
+def key_of(source: Path, model: Path, text: str) -> str:
+    """Return what the scores depend on as 64 hex digits: the input, the model and the column."""
+    files = [source, *sorted(path for path in model.iterdir() if path.is_file())]
+    return hashlib.sha256(" ".join([*map(sha256, files), text]).encode()).hexdigest()
+
+
+def fault(text: str | None) -> str | None:
+    """Say why a value can't be scored, or None where it can."""
+    if text is None:
+        return "the text is null"
+    if not text.strip():
+        return "the text is empty"
+    if len(text) > MAX_CHARACTERS:
+        return f"the text has {len(text):,} characters, but a review has at most {MAX_CHARACTERS:,}"
+    return None
+
+
+def fetched(name: str, folder: Path) -> Path:
+    """Return the path of an input: that of a copy of stdin in the folder where it is -."""
+    if name == "-":
+        path = folder / "stdin"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return path
+    if not Path(name).is_file():
+        raise UserError(f"{name} is missing: give the path of a file that exists, or - for stdin")
+    return Path(name)
+
+
+def check(reader: Reader, arguments: Namespace) -> None:
+    """Raise UserError unless the input has the columns that are asked for, and none that will be added."""
+    names = reader.schema.names
+    for option, name in (("--text", arguments.text), ("--label", arguments.label)):
+        if name is not None and name not in names:
+            raise UserError(f"{arguments.input} has no column {name}: choose one with {option}: {', '.join(names)}")
+    kind = reader.schema.field(arguments.text).type
+    if not any(test(kind) for test in TEXTS):
+        raise UserError(
+            f"{arguments.input}: column {arguments.text} is of type {kind}: choose one of texts with --text"
+        )
+    there = [name for name in ("sentiment", "score") if name in names]
+    if there:
+        raise UserError(f"{arguments.input} has a column {there[0]} already: rename or drop it")
+
+
+def extended(schema: pa.Schema) -> pa.Schema:
+    """Return the columns of the output."""
+    return schema.append(pa.field("sentiment", pa.string())).append(pa.field("score", pa.float64()))
+
+
+def scored(
+    reader: Reader, predictor: Predictor, journal: Journal, text: str
+) -> Iterator[tuple[pa.Table, list[Rejected]]]:
+    """Yield the rows that have a text, with what is added to them, and the others, a batch at a time."""
+    schema = extended(reader.schema)
+    with tqdm(total=reader.rows, desc="score", unit="review") as progress:
+        for batch in reader:
+            values = batch.table[text].to_pylist()
+            faults = {place: reason for place, value in enumerate(values) if (reason := fault(value))}
+            good = [place for place in range(len(values)) if place not in faults]
+            scores: list[float] = []
+            for start in range(0, len(good), CHUNK):
+                chunk = [values[place] for place in good[start : start + CHUNK]]
+                # Six digits, and no claim of certainty, as in the pipeline's own predictions.
+                scores += np.clip(journal.score(predictor, chunk), 1e-6, 1 - 1e-6).round(6).tolist()
+                progress.update(len(chunk))
+            names = [predictor.labels[score >= 0.5] for score in scores]
+            columns = batch.table.take(pa.array(good, pa.int64())).columns
+            rejected = [
+                Rejected(batch.numbers[place], reason, batch.table.slice(place, 1).to_pylist()[0])
+                for place, reason in faults.items()
+            ]
+            rejected = sorted([*rejected, *batch.rejected], key=lambda row: row.row)
+            progress.update(len(rejected))
+            yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), rejected
+
+
+def report(labels: Sequence[int], scores: Sequence[float]) -> None:
+    """Print the metrics of the labelled rows."""
+    from sentiment.metrics import evaluate
+
+    if set(labels) != {0, 1}:
+        print(f"no metrics: of {len(labels):,} rows with a label (0 or 1, negative or positive) none has the other one")
+        return
+    print(", ".join(f"{name} {round(value, 3):,}" for name, value in evaluate(labels, scores).items()))
+
+
+def main() -> None:
+    # What is said must not end up among the rows.
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    arguments = parse()
+    labels, scores, count = array("b"), array("d"), 0
+    with TemporaryDirectory() as temporary, ExitStack() as stack:
+        source = fetched(arguments.input, Path(temporary))
+        reader = Reader(source, arguments.format, arguments.text)
+        check(reader, arguments)
+        predictor = Predictor(arguments.model, arguments.threads)
+        if arguments.output == "-":
+            place, rejected, output = Path(temporary) / "stdout", Path("stdout.rejected.jsonl"), stdout.buffer
+        else:
+            place, rejected = Path(arguments.output), Path(f"{arguments.output}.rejected.jsonl")
+            output = stack.enter_context(stack.enter_context(replacing(place)).open("wb"))
+        rejects = stack.enter_context(stack.enter_context(replacing(rejected)).open("wb"))
+        journal = Journal(place.with_name(f"{place.name}.scores"), key_of(source, arguments.model, arguments.text))
+        write = stack.enter_context(writer(output, arguments.output_format, extended(reader.schema), reader.json))
+        for table, bad in scored(reader, predictor, journal, arguments.text):
+            write(table)
+            for row in bad:
+                rejects.write(f"{json.dumps(vars(row), ensure_ascii=False, default=str)}\n".encode())
+            count += len(bad)
+            if arguments.label:
+                for value, score in zip(table[arguments.label].to_pylist(), table["score"].to_pylist(), strict=True):
+                    label = LABEL_NAMES.get(str(value).strip().lower())
+                    if label is not None:
+                        labels.append(label)
+                        scores.append(score)
+    stdout.flush()
+    journal.path.unlink(missing_ok=True)
+    print(f"{reader.rows - count:,} of {reader.rows:,} rows scored")
+    if count:
+        print(f"{count:,} rows set aside in {rejected}")
+    else:
+        rejected.unlink()
+    if arguments.label:
+        report(labels, scores)
+
+
+if __name__ == "__main__":
+    run(main, "predict")

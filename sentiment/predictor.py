@@ -1,0 +1,97 @@
+"""From texts to sentiment with an exported model, without torch or transformers."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sentiment.calibration import load_temperature
+from sentiment.encoding import BareEncoder, SpecialTokens
+from sentiment.errors import UserError, reason
+from sentiment.metrics import scores_of
+from sentiment.params import Strict, load_preprocessing, read_yaml, validate
+from sentiment.reviews import clean, is_text
+
+GRAPH = "model.onnx"
+TOKENIZER = "tokenizer.json"
+SERVING = "serving.json"
+SLOWER = ["SkipLayerNormFusion"]
+"""Of the runtime's optimizations, what makes the model slower: its fused layer norm is not vectorized on CPUs."""
+
+
+class Serving(Strict):
+    """What is saved beside an exported model as serving.json; `labels` are the names of 0 and 1."""
+
+    labels: list[str]
+    special_tokens: SpecialTokens
+
+
+class Predictor:
+    """An exported model with all that its texts must go through first.
+
+    Threads may share it. It runs `threads` reviews at a time, each by itself: dynamic quantization lets the reviews of
+    a batch change each other's scores, and batches gain nothing once a review is longer than a sentence or two.
+
+    Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews],
+    calibrated by the model's temperature.
+    """
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        if not folder.is_dir():
+            raise UserError(f"{folder} is missing: dvc repro makes it")
+        self.preprocessing = load_preprocessing(folder)
+        self.temperature = load_temperature(folder)
+        serving = validate(Serving, read_yaml(folder / SERVING), folder / SERVING)
+        self.labels = serving.labels
+        with _readable(folder, TOKENIZER):
+            tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        with _readable(folder, GRAPH):
+            self.session = onnxruntime.InferenceSession(
+                folder / GRAPH, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+            )
+        self.threads = ThreadPoolExecutor(threads, "predictor")
+
+    def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """Return each text's label and its score."""
+        return [(self.labels[int(score >= 0.5)], float(score)) for score in self.score_texts(texts)]
+
+    def score_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Score texts as they come: clean and encode them first, as those of the training were.
+
+        Raises UserError for what is no text, naming its place from 0.
+        """
+        for place, text in enumerate(texts):
+            if not is_text(text):
+                raise UserError(f"text {place} is {text!r:.40}, but must be a string of whole Unicode characters")
+        cleaned = clean(pa.array(texts, pa.string()), self.preprocessing.cleaning).to_pylist()
+        return self.score([encoded.input_ids for encoded in self.encode(cleaned)])
+
+    def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Score encoded reviews."""
+        # One review is run by the caller's own thread, which spares it the way through the pool.
+        logits = map(self._logits, sequences) if len(sequences) < 2 else self.threads.map(self._logits, sequences)
+        return scores_of(np.array(list(logits), np.float32).reshape(-1, len(self.labels)) / self.temperature)
+
+    def _logits(self, input_ids: Sequence[int]) -> NDArray[np.float32]:
+        ids = np.array([input_ids], np.int64)
+        ((logits,),) = self.session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        return logits
+
+
+@contextmanager
+def _readable(folder: Path, file: str) -> Iterator[None]:
+    """Turn what the libraries raise for a missing or damaged file into a UserError; they know only Exception."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{folder} holds no usable {file}: {reason(error)}; dvc repro makes it anew") from None

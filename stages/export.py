@@ -1,0 +1,117 @@
+"""Turn the fine-tuned model into what serving needs: an ONNX graph of 8-bit integers and all that belongs to it.
+
+Reads   models/sentiment/, data/tokenized/test.parquet
+Writes  models/exported/       model.onnx, tokenizer.json, serving.json (labels, special tokens), preprocessing.json,
+                               calibration.json, provenance.json, README.md; sentiment/predictor.py loads them
+                               without torch
+        metrics/export.json    accuracy of both models on the test reviews, their agreement, the sizes of their graphs
+
+It fails when the exported model is not faithful to the original one: see `export` in params.yaml.
+
+    python -m stages.export
+"""
+
+import shutil
+from pathlib import Path
+
+from sentiment.calibration import FILE
+from sentiment.command import run
+from sentiment.errors import UserError
+from sentiment.files import replacing, write_json
+from sentiment.params import Export, load_params, load_preprocessing
+from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
+from sentiment.reviews import LABELS, read_parquet
+
+MODEL = Path("models/sentiment")
+TEST = Path("data/tokenized/test.parquet")
+EXPORTED = Path("models/exported")
+METRICS = Path("metrics/export.json")
+CHUNK = 64
+
+
+def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
+    """Say what is wrong with an exported model whose accuracy or predictions are beyond the limits; None if nothing."""
+    change = 100 * abs(figures["accuracy_int8"] - figures["accuracy_fp32"])
+    # The figures are quotients of counts; a limit that is met to the last digit is met.
+    if change > limits.accuracy_change + 1e-9:
+        return (
+            f"8-bit integers change the accuracy on the test reviews by {change:.2f} points, from "
+            f"{figures['accuracy_fp32']:.4f} to {figures['accuracy_int8']:.4f}, but params.yaml allows "
+            f"export.accuracy_change {limits.accuracy_change}: train with another seed or longer, or raise the limit"
+        )
+    if figures["agreement"] < limits.agreement - 1e-9:
+        return (
+            f"8-bit integers agree with the original on {figures['agreement']:.2%} of the test reviews, but "
+            f"params.yaml asks for export.agreement {limits.agreement}: train with another seed or longer, or lower "
+            "the limit"
+        )
+    return None
+
+
+def write_companions(model: Path, folder: Path) -> None:
+    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, temperature."""
+    from sentiment.encoding import Encoder, load_tokenizer
+
+    encode = Encoder(load_tokenizer(model), load_preprocessing(model).tokenize).bare()
+    encode.tokenizer.save(str(folder / TOKENIZER))
+    serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
+    write_json(folder / SERVING, serving.model_dump())
+    for name in ("preprocessing.json", "provenance.json", FILE):
+        shutil.copyfile(model / name, folder / name)
+
+
+def main() -> None:
+    params = load_params()
+    reviews = read_parquet(TEST, ["label", "input_ids"])
+
+    import numpy as np
+    import torch
+    from tqdm import tqdm
+
+    from sentiment.classifier import load, predict
+    from sentiment.encoding import Padding, load_tokenizer
+    from sentiment.metrics import scores_of
+    from sentiment.model_card import exported_card
+    from sentiment.quantization import attention_products, quantize, to_onnx
+
+    torch.set_num_threads(params.threads)
+    padding = Padding.of(load_tokenizer(MODEL))
+    model = load(MODEL)
+    sequences, labels = reviews["input_ids"].to_pylist(), reviews["label"].to_numpy()
+    logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
+    original = scores_of(logits) >= 0.5
+    graph = to_onnx(model, padding.side)
+
+    def compare(folder: Path) -> dict[str, float]:
+        predictor = Predictor(folder, params.threads)
+        chunks = [sequences[start : start + CHUNK] for start in range(0, len(sequences), CHUNK)]
+        scores = np.concatenate([predictor.score(chunk) for chunk in tqdm(chunks, desc="compare", delay=1)])
+        return {
+            "accuracy_fp32": float((original == labels).mean()),
+            "accuracy_int8": float(((scores >= 0.5) == labels).mean()),
+            "agreement": float(((scores >= 0.5) == original).mean()),
+            "bytes_fp32": graph.ByteSize(),
+            "bytes_int8": (folder / GRAPH).stat().st_size,
+            "n": len(labels),
+        }
+
+    with replacing(EXPORTED) as folder:
+        folder.mkdir()
+        write_companions(MODEL, folder)
+        # The smallest and fastest that is faithful.
+        for kept in (set[str](), attention_products(graph)):
+            quantize(graph, folder / GRAPH, kept)
+            figures = compare(folder)
+            fault = unfaithful(figures, params.export)
+            if fault is None:
+                break
+        else:
+            raise UserError(fault)
+        card = exported_card((MODEL / "README.md").read_text(encoding="utf-8"), figures)
+        (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
+    write_json(METRICS, figures)
+    print(", ".join(f"{name} {round(value, 3):,}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    run(main, "export")

@@ -1,0 +1,237 @@
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sentiment import predict
+from sentiment.errors import UserError
+from sentiment.predictor import Predictor
+from sentiment.streams import FORMATS, Reader, writer
+from tests.conftest import ROOT
+
+Command = Callable[..., None]
+PREDICT = [sys.executable, "-m", "sentiment.predict"]
+
+
+@pytest.fixture
+def command(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run the command in an empty folder, as in `command("reviews.csv", "-o", "scored.csv")`."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["predict", *arguments, "--model", str(exported), "--threads", "1"])
+            patch.setattr(sys, "stdout", sys.stdout)
+            predict.main()
+
+    return call
+
+
+@pytest.fixture
+def scores(exported: Path, toy_reviews: pa.Table) -> list[float]:
+    return Predictor(exported).score_texts(toy_reviews["text"].to_pylist()).round(6).tolist()
+
+
+def write(name: str, table: pa.Table) -> None:
+    with Path(name).open("wb") as file, writer(file, predict.format_of(name), table.schema, set()) as append:
+        append(table)
+
+
+def read(name: str) -> list[dict[str, str]]:
+    return [row for batch in Reader(Path(name), predict.format_of(name), "text") for row in batch.table.to_pylist()]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_keeps_its_columns_and_gets_sentiment_and_score(
+    command: Command, toy_reviews: pa.Table, scores: list[float], form: str
+) -> None:
+    write(f"reviews.{form}", toy_reviews.append_column('a, "b"', pa.array(["x\ny"] * 64)))
+    command(f"reviews.{form}", "-o", f"scored.{form}")
+
+    rows = read(f"scored.{form}")
+    assert [row["text"] for row in rows] == toy_reviews["text"].to_pylist()
+    assert [int(row["label"]) for row in rows] == toy_reviews["label"].to_pylist()
+    assert {row['a, "b"'] for row in rows} == {"x\ny"}
+    assert [float(row["score"]) for row in rows] == scores
+    assert [row["sentiment"] for row in rows] == ["positive" if score >= 0.5 else "negative" for score in scores]
+    assert sorted(path.name for path in Path().iterdir()) == [f"reviews.{form}", f"scored.{form}"]
+
+
+def test_rows_without_a_text_are_counted_and_set_aside(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentiment.streams.BATCH_ROWS", 3)
+    monkeypatch.setattr(predict, "MAX_CHARACTERS", 20)
+    texts = ["good", None, 5, " \t", "bad", "x" * 21, ["good"]]
+    Path("reviews.jsonl").write_text("\n".join(json.dumps({"text": text, "n": n}) for n, text in enumerate(texts)))
+    command("reviews.jsonl", "-o", "scored.csv")
+
+    aside = [json.loads(line) for line in Path("scored.csv.rejected.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in read("scored.csv")] == ["good", "bad"]
+    assert {row["row"]: row["reason"] for row in aside} == {
+        2: "the text is null",
+        3: "the text is no text",
+        4: "the text is empty",
+        6: "the text has 21 characters, but a review has at most 20",
+        7: "the text is no text",
+    }
+    assert [row["content"] for row in aside] == [{"text": texts[n], "n": n} for n in (1, 2, 3, 5, 6)]
+    assert "2 of 7 rows scored\n5 rows set aside in scored.csv.rejected.jsonl\n" in capsys.readouterr().err
+
+
+def test_stdin_and_stdout_carry_rows_and_nothing_else(
+    exported: Path, tmp_path: Path, scores: list[float], toy_reviews: pa.Table
+) -> None:
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in toy_reviews["text"].to_pylist())
+    done = subprocess.run(
+        [*PREDICT, *["-", "--format", "jsonl.gz", "-o", "-", "--output-format", "jsonl", "--model"], exported],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        input=gzip.compress(lines.encode()),
+        capture_output=True,
+        check=True,
+    )
+
+    assert [json.loads(line)["score"] for line in done.stdout.splitlines()] == scores
+    assert b"64 of 64 rows scored" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == []
+
+
+@pytest.mark.parametrize("names", [("0", "1"), ("negative", "positive"), ("Negative", "POSITIVE ")])
+def test_labels_bring_the_metrics(
+    command: Command,
+    toy_reviews: pa.Table,
+    scores: list[float],
+    capsys: pytest.CaptureFixture[str],
+    names: tuple[str, str],
+) -> None:
+    labels = [names[label] for label in toy_reviews["label"].to_pylist()]
+    write("reviews.csv", pa.table({"text": [*toy_reviews["text"].to_pylist(), "good"], "truth": [*labels, "unsure"]}))
+    command("reviews.csv", "-o", "scored.csv", "--label", "truth")
+
+    accuracy = np.mean((np.array(scores) >= 0.5) == toy_reviews["label"].to_numpy())
+    printed = capsys.readouterr().err
+    assert f"accuracy {round(float(accuracy), 3)}," in printed
+    assert "n 64," in printed
+
+
+def test_labels_of_one_kind_bring_no_metrics(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    write("reviews.csv", pa.table({"text": ["good", "great"], "label": ["1", "1"]}))
+    command("reviews.csv", "-o", "scored.csv", "--label", "label")
+
+    assert "no metrics: of 2 rows with a label" in capsys.readouterr().err
+
+
+def test_a_failed_run_goes_on_where_it_was_and_ends_with_the_same_bytes(
+    command: Command, toy_reviews: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "CHUNK", 10)
+    write("reviews.csv", toy_reviews.append_column("number", pa.array(range(64))))
+    command("reviews.csv", "-o", "whole.parquet")
+    done: list[int] = []
+    original = Predictor.score_texts
+
+    def counted(self: Predictor, texts: list[str]) -> np.ndarray:
+        if len(done) in {2, 5}:
+            done.append(0)
+            raise MemoryError
+        done.append(len(texts))
+        return original(self, texts)
+
+    monkeypatch.setattr(Predictor, "score_texts", counted)
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            command("reviews.csv", "-o", "scored.parquet")
+        assert not Path("scored.parquet").exists()
+    command("reviews.csv", "-o", "scored.parquet")
+
+    assert sum(done) == 64
+    assert Path("scored.parquet").read_bytes() == Path("whole.parquet").read_bytes()
+    assert sorted(path.name for path in Path().iterdir()) == ["reviews.csv", "scored.parquet", "whole.parquet"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 5, b"another piece of work"])
+def test_scores_that_belong_to_other_work_or_are_cut_are_not_used(
+    command: Command, toy_reviews: pa.Table, scores: list[float], damage: bytes
+) -> None:
+    write("reviews.csv", toy_reviews)
+    Path("scored.csv.scores").write_bytes(damage)
+    command("reviews.csv", "-o", "scored.csv")
+
+    assert [float(row["score"]) for row in read("scored.csv")] == scores
+
+
+def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Path, toy_reviews: pa.Table) -> None:
+    table = pa.concat_tables([toy_reviews] * 400)
+    pq.write_table(table, tmp_path / "reviews.parquet")
+    arguments = [
+        sys.executable,
+        "-m",
+        "sentiment.predict",
+        "reviews.parquet",
+        "-o",
+        "scored.parquet",
+        "--model",
+        exported,
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    journal = tmp_path / "scored.parquet.scores"
+    process = subprocess.Popen([*PREDICT, *arguments], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 64):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "scored.parquet").exists()
+    assert journal.stat().st_size > 64
+    subprocess.run([*PREDICT, *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert pq.read_table(tmp_path / "scored.parquet")["text"] == table["text"]
+    assert not journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv", "-o", "a.csv"], "none.csv is missing: give the path of a file that exists, or - for stdin"),
+        (["reviews.csv", "-o", "a.txt"], "a.txt is of no known format: its name must end in .csv, .tsv, .jsonl,"),
+        (["reviews.csv", "-o", "-"], "- has no name to tell its format by: give --output-format"),
+        (["-", "-o", "a.csv"], "- has no name to tell its format by: give --format"),
+        (["reviews.csv", "-o", "a.csv", "--text", "body"], "no column body: choose one with --text: text, n, when"),
+        (["reviews.csv", "-o", "a.csv", "--label", "l"], "no column l: choose one with --label: text, n, when"),
+        (
+            ["reviews.parquet", "-o", "a.csv", "--text", "n"],
+            "column n is of type int64: choose one of texts",
+        ),
+        (["scored.csv", "-o", "a.csv"], "scored.csv has a column score already: rename or drop it"),
+    ],
+)
+def test_a_mistake_is_named_and_leaves_nothing(command: Command, arguments: list[str], message: str) -> None:
+    for name in ("reviews.csv", "reviews.parquet"):
+        write(name, pa.table({"text": ["good"], "n": [1], "when": ["now"]}))
+    write("scored.csv", pa.table({"text": ["good"], "score": [1]}))
+    before = sorted(Path().iterdir())
+
+    with pytest.raises(UserError, match=re.escape(message)):
+        command(*arguments)
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_missing_model_is_named_with_the_remedy(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("reviews.csv", pa.table({"text": ["good"]}))
+    monkeypatch.setattr(sys, "argv", ["predict", "reviews.csv", "-o", "a.csv"])
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+
+    with pytest.raises(UserError, match=r"^models/exported is missing: dvc repro makes it$"):
+        predict.main()

@@ -1,0 +1,148 @@
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from sentiment.params import Evaluate
+from sentiment.predictor import Predictor
+from sentiment.reviews import clean
+from sentiment.scoring import Scorer
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+NASTY = [
+    "",
+    " \t\n",
+    "[CLS] [SEP] [PAD] [UNK] <s> </s> <|endoftext|>",
+    "good [SEP] film",
+    "it's 😀 … bad — \u00e9 e\u0301 \u200d \ufeff",
+    "<br /><BR>good<br/>film",
+    "\x00\x07bad\x1f\x9f film",
+    "the film was superb " * 60,
+    "x" * 5000,
+]
+
+
+@pytest.fixture(scope="module")
+def scorer(trained_once: Path) -> Scorer:
+    return Scorer(trained_once, Evaluate(batch_size=8, precision="fp32"))
+
+
+@pytest.fixture(scope="module")
+def predictor(exported: Path) -> Predictor:
+    return Predictor(exported)
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(NASTY), max_size=6))
+def test_texts_become_the_ids_that_the_trained_model_reads(
+    scorer: Scorer, predictor: Predictor, texts: list[str]
+) -> None:
+    cleaned = clean(pa.array(texts, pa.string()), scorer.preprocessing.cleaning).to_pylist()
+
+    assert predictor.preprocessing == scorer.preprocessing
+    assert list(predictor.encode(cleaned)) == list(scorer.encode(cleaned))
+
+
+def test_the_encoder_reads_texts_as_transformers_does(
+    predictor: Predictor, tokenizer: "PreTrainedTokenizerFast"
+) -> None:
+    for text in NASTY[:7]:
+        ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        (encoded,) = predictor.encode([text])
+
+        assert encoded.input_ids == [2, *ids, 3][:64]
+
+
+def test_scores_are_close_to_the_trained_models(scorer: Scorer, predictor: Predictor, toy_reviews: pa.Table) -> None:
+    texts = [*toy_reviews["text"].to_pylist(), *NASTY]
+    expected = scorer.score_texts(texts)
+
+    np.testing.assert_allclose(predictor.score_texts(texts), expected, atol=0.02)
+    assert np.ptp(expected) > 0.05
+
+
+def test_a_text_has_the_same_score_alone_in_company_and_from_many_threads(
+    exported: Path, predictor: Predictor, toy_reviews: pa.Table
+) -> None:
+    texts = toy_reviews["text"].to_pylist() + NASTY
+    alone = [predictor.score_texts([text])[0] for text in texts]
+
+    assert predictor.score_texts(texts).tolist() == alone
+    assert Predictor(exported, threads=3).score_texts(texts[::-1])[::-1].tolist() == alone
+    with ThreadPoolExecutor(8) as threads:
+        for scores in threads.map(predictor.score_texts, [texts] * 8):
+            assert scores.tolist() == alone
+
+
+def test_a_prediction_is_the_likelier_label_and_the_probability_of_positive(
+    predictor: Predictor, toy_reviews: pa.Table
+) -> None:
+    texts = toy_reviews["text"].to_pylist()
+    scores = predictor.score_texts(texts).tolist()
+
+    assert predictor.predict(texts) == [("positive" if score >= 0.5 else "negative", score) for score in scores]
+    assert min(scores) < 0.5 < max(scores)
+    assert predictor.predict([]) == []
+
+
+def test_logits_are_divided_by_the_temperature_before_they_become_scores(exported: Path, tmp_path: Path) -> None:
+    odds = []
+    for temperature in (1.0, 4.0):
+        folder = shutil.copytree(exported, tmp_path / str(temperature))
+        write_json(folder / "calibration.json", {"temperature": temperature})
+        (score,) = Predictor(folder).score_texts(["the film was superb"])
+        odds.append(np.log(score / (1 - score)))
+
+    assert odds[1] == pytest.approx(odds[0] / 4)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"good", "half \ud83d of a pair"])
+def test_what_is_no_text_is_refused_with_its_place(predictor: Predictor, text: object) -> None:
+    with pytest.raises(UserError, match=r"^text 1 is .*, but must be a string of whole Unicode characters$"):
+        predictor.predict(["good", text])
+
+
+def test_a_missing_folder_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="exported is missing: dvc repro makes it"):
+        Predictor(tmp_path / "exported")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\x08\x08"])
+@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json", "serving.json", "preprocessing.json"])
+def test_a_damaged_folder_is_refused_in_one_line_that_names_the_file(
+    exported: Path, tmp_path: Path, file: str, content: bytes | None
+) -> None:
+    for path in exported.iterdir():
+        if path.name != file:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+        elif content is not None:
+            (tmp_path / file).write_bytes(content)
+
+    with pytest.raises(UserError, match=rf"^[^\n]*{file}[^\n]*$"):
+        Predictor(tmp_path)
+
+
+def test_prediction_needs_neither_torch_nor_the_other_heavy_packages(exported: Path) -> None:
+    heavy = (
+        "{'torch', 'transformers', 'sklearn', 'scipy', 'pandas', 'datasets', 'safetensors', 'huggingface_hub', 'onnx'}"
+    )
+    code = (
+        "import sys; from pathlib import Path; from sentiment.predictor import Predictor;"
+        f"print(Predictor(Path({str(exported)!r})).predict(['good'])[0][0], *({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout in {"positive\n", "negative\n"}
