@@ -10,9 +10,18 @@ INK = "currentColor"
 FAINT = "#8886"
 CONFIG = {
     "background": "transparent",
-    "font": "system-ui, sans-serif",
+    # Wide ones, so that no other in their place needs more room.
+    "font": "Verdana, DejaVu Sans, sans-serif",
+    "padding": 12,
     "title": {"color": INK, "fontSize": 13},
-    "axis": {"labelColor": INK, "titleColor": INK, "domainColor": FAINT, "tickColor": FAINT, "gridColor": "#8883"},
+    "axis": {
+        "labelOverlap": "greedy",
+        "labelColor": INK,
+        "titleColor": INK,
+        "domainColor": FAINT,
+        "tickColor": FAINT,
+        "gridColor": "#8883",
+    },
     "legend": {"labelColor": INK, "titleColor": INK},
     "header": {"labelColor": INK, "titleColor": INK},
     "text": {"color": INK},
@@ -74,7 +83,13 @@ def heat_map(cells: list[dict[str, Any]]) -> dict[str, Any]:
     A cell has trained_on, tested_on (both in this order), classifier and accuracy.
     """
     axes = {
-        "x": {"field": "tested_on", "type": "nominal", "sort": None, "title": "tested on", "axis": {"labelAngle": -30}},
+        "x": {
+            "field": "tested_on",
+            "type": "nominal",
+            "sort": None,
+            "title": "tested on",
+            "axis": {"labelAngle": -30, "labelOverlap": False},
+        },
         "y": {"field": "trained_on", "type": "nominal", "sort": None, "title": "learnt from"},
     }
     colour = {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0.5, 1], "scheme": "blues"}}
@@ -137,7 +152,7 @@ def _against(points: list[dict[str, Any]], cost: str, title: str) -> dict[str, A
 
 
 def best_for_their_cost(points: list[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
-    """Return the points that none beats in accuracy at the same cost or a lower one: the Pareto front, cheapest first."""
+    """Return the points that none beats in accuracy at their cost or a lower one (the Pareto front), cheapest first."""
     front: list[dict[str, Any]] = []
     for point in sorted(points, key=lambda point: (point[cost], -point["accuracy"])):
         if not front or point["accuracy"] > front[-1]["accuracy"]:

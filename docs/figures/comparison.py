@@ -8,7 +8,7 @@ from sentiment.params import load_params
 TRANSFER = "benchmarks/transfer.json"
 MODELS = "benchmarks/models.json"
 TRICKY = "tricky"
-"""The challenge set, on which counting words is no better than a coin by design: never averaged with the others."""
+"""The challenge set, which was written to mislead: never averaged with the others."""
 
 
 def scored() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
