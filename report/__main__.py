@@ -9,14 +9,13 @@ Writes  report/index.html
 import subprocess
 from pathlib import Path
 
-from report.charts import svg
 from report.content import sections
+from report.page import page
 from sentiment.command import run
 from sentiment.files import replacing
 from sentiment.params import load_params
 
 PAGE = Path("report/index.html")
-TEMPLATES = Path(__file__).parent
 
 
 def commit() -> str:
@@ -26,25 +25,11 @@ def commit() -> str:
 
 
 def main() -> None:
-    import jinja2
-    from markdown_it import MarkdownIt
-
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    parts = [
-        {
-            "title": section.title,
-            "text": markdown.render(section.text),
-            "tables": [markdown.render(table) for table in section.tables],
-            "charts": [svg(spec, f"s{number}c{place}") for place, spec in enumerate(section.charts)],
-        }
-        for number, section in enumerate(sections())
-    ]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("page.html.jinja").render(params=load_params(), commit=commit(), sections=parts)
+    params = load_params()
+    title = f"{params.model}, fine-tuned on {params.dataset}"
+    origin = f"Sentiment of reviews, at commit {commit()}, seed {params.seed}."
     with replacing(PAGE) as file:
-        file.write_text(page, encoding="utf-8", newline="\n")
+        file.write_text(page(sections(), title, origin), encoding="utf-8", newline="\n")
     print(PAGE)
 
 

@@ -38,7 +38,9 @@ def svg(spec: dict[str, Any], prefix: str, ink: str = INK) -> str:
     import vl_convert
 
     drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=CONFIG)
-    drawn = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", drawn)
+    # Vega numbers them on from one chart to the next.
+    for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', drawn))):
+        drawn = re.sub(rf'(\bid="|url\(#){re.escape(name)}(?=["\)])', rf"\g<1>{prefix}-{number}", drawn)
     return drawn.replace(INK, ink)
 
 
