@@ -53,7 +53,7 @@ bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make
 	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures
 
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
-	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures
+	@$(ACTIVATE) && python -m docs.compute && python -m docs.charts && python -m docs.figures
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in

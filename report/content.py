@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.figures.blocks import FIGURES
-from docs.figures.comparison import MODELS, TRANSFER, scored
+from docs.figures.comparison import MODELS, TRANSFER, models_compared, scored, transfer
 from docs.figures.tables import read, table
 from report.charts import generalization, heat_map, pareto
 
@@ -161,12 +161,12 @@ def _models(title: str) -> Section:
         "Every variant learnt from the same reviews. The line joins those that none beats at their cost. The minutes "
         f"and milliseconds are those of one machine; threads: {read(MODELS)['threads']}."
     )
-    return Section(title, text, [FIGURES["models-compared"]()], [models_chart()])
+    return Section(title, text, [models_compared()], [models_chart()])
 
 
 def _transfer(title: str) -> Section:
     text = "Accuracy by what was learnt from and what was tested on: the fine-tuned model's / that of TF-IDF."
-    return Section(title, text, [FIGURES["transfer"]()], [transfer_chart()])
+    return Section(title, text, [transfer()], [transfer_chart()])
 
 
 def _seeds(title: str) -> Section:

@@ -17,7 +17,9 @@ def main() -> None:
     import vl_convert
 
     with replacing(SCRIPTS) as file:
-        file.write_text(vl_convert.javascript_bundle(vl_version=VEGA_LITE), encoding="utf-8", newline="\n")
+        file.write_text(
+            vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE), encoding="utf-8", newline="\n"
+        )
 
 
 if __name__ == "__main__":

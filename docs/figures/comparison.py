@@ -1,5 +1,8 @@
 """Figures of docs/evaluation.md that compare: with TF-IDF on every dataset, domains with each other, models."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from docs.figures.tables import read, table
@@ -76,4 +79,15 @@ def models_compared() -> str:
     return table([*header, "of them trained, M", "ms per short review", "reviews/s"], *rows)
 
 
-FIGURES = {"generalization": generalization, "transfer": transfer, "models-compared": models_compared}
+def illustrated(figure: Callable[[], str], file: str, command: str, title: str) -> str:
+    """Return the table of a benchmark and its chart, which docs.charts draws; or the command that runs it."""
+    if not Path(file).exists():
+        return f"Not measured yet: `{command}` does it."
+    return f"{figure()}\n\n![{title}](images/{Path(file).stem}.svg)"
+
+
+FIGURES = {
+    "generalization": generalization,
+    "transfer": partial(illustrated, transfer, TRANSFER, "make transfer", "Accuracy by domain, as a heat map"),
+    "models-compared": partial(illustrated, models_compared, MODELS, "make models", "Accuracy against cost"),
+}
