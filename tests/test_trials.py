@@ -9,6 +9,7 @@ import pytest
 from benchmarks import models, transfer
 from benchmarks.trials import Clone, chosen
 from sentiment.errors import UserError
+from sentiment.files import write_json
 from sentiment.params import Params, load_params, read_yaml, validate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +52,27 @@ def test_trials_are_chosen_by_name_and_unknown_ones_are_refused_with_the_known()
     assert chosen(known, ["c", "a"], Path("plan.yaml")) == {"a": 1, "c": 3}
     with pytest.raises(UserError, match=r"^d, e: no such trial in plan\.yaml, which has a, b, c$"):
         chosen(known, ["a", "d", "e"], Path("plan.yaml"))
+
+
+def test_transfer_reads_both_classifiers_on_the_own_domain_and_on_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = Clone(tmp_path)
+    ran: list[str] = []
+    monkeypatch.setattr(clone, "reproduce", lambda *stages: ran.extend(stages))
+    figures = {"accuracy_low": 0.5, "accuracy_high": 1.0, "n": 40, "ece": 0.1}
+    for number, file in enumerate(("evaluate", "baseline", "cross/books", "cross_baseline/books")):
+        leaked = {"leaked_exact": 2, "leaked_near": 3} if file.startswith("cross") else {}
+        write_json(tmp_path / f"metrics/{file}.json", figures | leaked | {"accuracy": number / 10})
+
+    found = transfer.scored(clone, "films", ["books"])
+
+    assert ran == ["evaluate", "baseline", "cross_dataset_evaluate@books", "cross_dataset_baseline@books"]
+    assert {name: (row["model"]["accuracy"], row["baseline"]["accuracy"]) for name, row in found.items()} == {
+        "films": (0.0, 0.1),
+        "books": (0.2, 0.3),
+    }
+    assert (found["films"]["leaked"], found["books"]["leaked"]) == (0, 5)
 
 
 def test_a_catalog_model_joins_where_its_files_are_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
