@@ -87,7 +87,7 @@ def test_a_tokenizer_that_is_written_in_python_serves_too(tmp_path: Path) -> Non
 
     (tmp_path / "vocab.json").write_text('{"<unk>": 0, "good": 1, "g@@": 2}')
     (tmp_path / "merges.txt").write_text("#version: 0.2\ng o\ngo o\ngoo d</w>\n")
-    tokenizer = CTRLTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
+    tokenizer = CTRLTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), pad_token="<unk>")
     assert list(Encoder(tokenizer, tokenize())(["good g", "good"])) == [Encoded([1, 0], 2, 1), Encoded([1], 1, 0)]
 
 

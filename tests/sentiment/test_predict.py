@@ -176,16 +176,7 @@ def test_scores_that_belong_to_other_work_or_are_cut_are_not_used(
 def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Path, toy_reviews: pa.Table) -> None:
     table = pa.concat_tables([toy_reviews] * 400)
     pq.write_table(table, tmp_path / "reviews.parquet")
-    arguments = [
-        sys.executable,
-        "-m",
-        "sentiment.predict",
-        "reviews.parquet",
-        "-o",
-        "scored.parquet",
-        "--model",
-        exported,
-    ]
+    arguments = ["reviews.parquet", "-o", "scored.parquet", "--model", str(exported)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     journal = tmp_path / "scored.parquet.scores"
     process = subprocess.Popen([*PREDICT, *arguments], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
