@@ -41,10 +41,10 @@ sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
 
 models: .venv/run.stamp ## Compare models, depths and ways to fine-tune, after make run, with nothing else running
-	@$(ACTIVATE) && python -m benchmarks.models
+	@$(ACTIVATE) && python -m benchmarks.models && python -m docs.charts && python -m docs.figures
 
 transfer: .venv/run.stamp ## Train on each domain and test on all, after make run (15 min)
-	@$(ACTIVATE) && python -m benchmarks.transfer
+	@$(ACTIVATE) && python -m benchmarks.transfer && python -m docs.charts && python -m docs.figures
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
