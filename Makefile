@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep seeds bench figures lock clean
+.PHONY: help run serve test lint plots report compare sweep models transfer seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,13 +29,22 @@ lint: .venv/test.stamp ## Check style and types
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
 
 plots: .venv/run.stamp ## Write all plots into dvc_plots/index.html
-	@$(ACTIVATE) && dvc plots show
+	@$(ACTIVATE) && python -m report.scripts && dvc plots show
+
+report: .venv/run.stamp ## Write report/index.html: the run and the benchmarks on one page that needs no network
+	@$(ACTIVATE) && python -m report
 
 compare: .venv/run.stamp ## Compare two runs review by review: make compare A=main B=my-experiment
 	@$(ACTIVATE) && python -m stages.compare "$(A)" "$(B)"
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
+
+models: .venv/test.stamp ## Compare models, depths and ways to fine-tune, after make run, with nothing else running
+	@$(ACTIVATE) && python -m benchmarks.models && python -m docs.drawings && python -m docs.figures
+
+transfer: .venv/test.stamp ## Train on each domain and test on all, after make run (15 min)
+	@$(ACTIVATE) && python -m benchmarks.transfer && python -m docs.drawings && python -m docs.figures
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
@@ -60,6 +69,7 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make run PYTHON=python3.12, say")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m report.scripts
 	@touch $@
 
 .venv/app.stamp: .venv/run.stamp requirements-app.txt

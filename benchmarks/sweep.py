@@ -9,15 +9,12 @@ Trials that sweep.json has already are not run again; delete it to start anew.
 """
 
 import json
-import os
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from benchmarks.trials import Clone, cloned
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import write_json
@@ -27,20 +24,11 @@ TRIALS = Path("benchmarks/sweep.yaml")
 RESULTS = Path("benchmarks/sweep.json")
 
 
-def trial(clone: Path, overrides: dict[str, Any]) -> dict[str, float]:
+def trial(clone: Clone, overrides: dict[str, Any]) -> dict[str, float]:
     """Train in the clone with the overrides (dotted key: value) and return its validation metrics."""
-    yaml = YAML()
-    params = yaml.load(Path("params.yaml"))
-    for key, value in overrides.items():
-        *sections, name = key.split(".")
-        section = params
-        for part in sections:
-            section = section[part]
-        section[name] = value
-    yaml.dump(params, clone / "params.yaml")
-    environment = os.environ | {"SENTIMENT_CHECKPOINT_DIR": str(Path("checkpoints").absolute())}
-    subprocess.run(["dvc", "repro", "--quiet", "train"], cwd=clone, env=environment, check=True)
-    return json.loads((clone / "metrics/train.json").read_text())["validation"]
+    clone.set(overrides)
+    clone.reproduce("train")
+    return clone.read("metrics/train.json")["validation"]
 
 
 def main() -> None:
@@ -49,10 +37,7 @@ def main() -> None:
     if results["base"] != plan["base"]:
         raise UserError(f"{RESULTS} was measured with another base than that of {TRIALS}: delete it to start anew")
     known = {json.dumps(result["change"], sort_keys=True): result for result in results["trials"]}
-    with tempfile.TemporaryDirectory() as temporary:
-        clone = Path(temporary) / "clone"
-        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
-        subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=clone, check=True)
+    with cloned() as clone:
         runs = [(seed, change) for seed in plan["seeds"] for change in plan["trials"]]
         for seed, change in tqdm(runs, desc="trials"):
             result = known.setdefault(json.dumps(change, sort_keys=True), {"change": change, "seeds": {}})

@@ -1,7 +1,7 @@
-"""Draw the plots of docs/training.md.
+"""Draw the plots of docs/training.md and docs/evaluation.md whose benchmarks have been run.
 
-Reads   benchmarks/learning_curves.json
-Writes  docs/images/{learning_rates,over_fitting,training_reviews}.svg
+Reads   benchmarks/{learning_curves,models,transfer}.json
+Writes  docs/images/{learning_rates,over_fitting,training_reviews,models,transfer}.svg
 
     python -m docs.drawings    (make figures)
 """
@@ -14,11 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from docs.figures.comparison import MODELS, TRANSFER
 from docs.figures.tables import read
 from docs.figures.training import CURVES, trial
+from report.charts import svg
+from report.content import models_chart, transfer_chart
 from sentiment.files import replacing
 
 IMAGES = Path("docs/images")
+INK = "#777"
+"""Legible on white as well as on black."""
 EPOCHS = 12
 CHANCE = 0.693
 """Log loss of one who says 0.5 to every review: ln 2."""
@@ -97,6 +102,7 @@ def training_reviews() -> Figure:
 
 
 DRAWINGS = {"learning_rates": learning_rates, "over_fitting": over_fitting, "training_reviews": training_reviews}
+CHARTS = {MODELS: models_chart, TRANSFER: transfer_chart}
 
 
 def draw(folder: Path) -> None:
@@ -104,6 +110,10 @@ def draw(folder: Path) -> None:
     for name, drawing in DRAWINGS.items():
         with replacing(folder / f"{name}.svg") as file:
             drawing().savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    for benchmark, chart in CHARTS.items():
+        if Path(benchmark).exists():
+            with replacing(folder / f"{Path(benchmark).stem}.svg") as file:
+                file.write_text(svg(chart(), "c", INK), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, readable
-from sentiment.layers import check_layers, freeze
+from sentiment.layers import check_layers, freeze, keep_layers
 from sentiment.params import Train
 from sentiment.reviews import LABELS
 
@@ -85,11 +85,16 @@ def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
 
 
 def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Train) -> PreTrainedModel:
-    """Put a new head on the pretrained encoder and freeze what the parameters say; the head's weights are random."""
+    """Put a new head on the pretrained encoder, or its lowest layers, and freeze what the parameters say.
+
+    The head's weights are random, and so are the encoder's where the training is from scratch.
+    """
     # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
     attention = "eager" if device().type == "cpu" else None
     with readable(pretrained, "configuration"):
         config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
+    if params.layers is not None:
+        keep_layers(config, params.layers)
     if params.dropout is not None:
         for name, value in config.to_dict().items():
             if "drop" in name and isinstance(value, int | float):
@@ -104,10 +109,16 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
         # Saved beside the weights, so it must not name where they lay.
         config.name_or_path = ""
         model = MeanPooledClassifier._from_config(MeanPooledConfig(config, **head), attn_implementation=attention)
-        model.encoder = _without_pooler(_pretrained(AutoModel, pretrained, model.encoder.config, attention))
+        if not params.from_scratch:
+            model.encoder = _without_pooler(_pretrained(AutoModel, pretrained, model.encoder.config, attention))
     else:
         config.update(head)
-        model = _pretrained(AutoModelForSequenceClassification, pretrained, config, attention)
+        if params.from_scratch:
+            model = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
+        else:
+            model = _pretrained(AutoModelForSequenceClassification, pretrained, config, attention)
+    # Whatever precision the configuration names.
+    model.float()
     _make_room(model, len(tokenizer))
     check_layers(model, params)
     freeze(model, params.freeze, params.freeze_layers)

@@ -1,9 +1,10 @@
-"""Where a model's embeddings and layers are, whatever its family: for freezing and for layer-wise learning rates."""
+"""Where a model's embeddings and layers are, whatever its family: for cutting, freezing, rates by layer, and LoRA."""
 
 from itertools import takewhile
 
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from sentiment.errors import UserError
 from sentiment.params import Train
@@ -24,6 +25,29 @@ def depths(model: PreTrainedModel) -> dict[str, int]:
     below += takewhile(lambda weight: id(weight) not in depth, encoder.parameters())
     depth = {id(weight): 0 for weight in below} | depth
     return {name: depth.get(id(weight), len(layers) + 1) for name, weight in model.named_parameters()}
+
+
+def keep_layers(config: PreTrainedConfig, layers: int) -> None:
+    """Change an encoder's configuration so that it has the lowest layers only; raise UserError where it has fewer."""
+    if layers > config.num_hidden_layers:
+        raise UserError(
+            f"params.yaml: train.layers is {layers}, but the model has {config.num_hidden_layers}: lower it, or leave "
+            "it empty to take all"
+        )
+    # ModernBERT's layers are of two kinds, which its configuration lists.
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    config.num_hidden_layers = layers
+
+
+def matrices(encoder: PreTrainedModel) -> list[str]:
+    """Return the names of the linear maps within the encoder's layers, by which LoRA finds them."""
+    within = {id(module) for module in _layers(encoder).modules()}
+    return [
+        name
+        for name, module in encoder.named_modules()
+        if id(module) in within and isinstance(module, nn.Linear | Conv1D)
+    ]
 
 
 def check_layers(model: PreTrainedModel, params: Train) -> None:

@@ -10,6 +10,7 @@ from sentiment.params import Params
 PACKAGES = (
     "accelerate",
     "numpy",
+    "peft",
     "pyarrow",
     "safetensors",
     "scikit-learn",
@@ -28,7 +29,7 @@ license: {licence}
 ---
 # Sentiment of reviews: {origin[model]}, fine-tuned on {params.dataset}
 
-Labels a review positive or negative. The encoder is {origin[origin]}
+Labels a review positive or negative. The encoder{weights} is {origin[origin]}
 at revision {origin[revision]}. `provenance.json` names the files, parameters and
 software that this model was made from.
 
@@ -70,6 +71,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
     return CARD.format(
         params=params,
         origin=origin,
+        weights=", trained from random weights," if params.train.from_scratch else "",
         licence=origin["licence"].lower(),
         table=table,
         train=sizes["train"],

@@ -100,8 +100,11 @@ class Train(Strict):
     averaging: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
+    layers: Annotated[int, Field(ge=1)] | None
+    from_scratch: bool
     freeze: Literal["none", "embeddings", "encoder"]
     freeze_layers: int = Field(ge=0)
+    lora_rank: int = Field(ge=0)
     layer_decay: float = Field(gt=0, le=1)
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
@@ -125,6 +128,18 @@ class Train(Strict):
     def _frozen_layers_have_frozen_embeddings(self) -> Self:
         if self.freeze_layers and self.freeze != "embeddings":
             raise ValueError("freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)")
+        return self
+
+    @model_validator(mode="after")
+    def _random_weights_learn(self) -> Self:
+        if self.from_scratch and self.freeze != "none":
+            raise ValueError("freeze: none where from_scratch is true (what is frozen would stay random)")
+        return self
+
+    @model_validator(mode="after")
+    def _lora_has_a_frozen_encoder(self) -> Self:
+        if self.lora_rank and self.freeze != "encoder":
+            raise ValueError("freeze: encoder where lora_rank is more than 0 (LoRA learns updates of frozen weights)")
         return self
 
 

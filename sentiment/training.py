@@ -199,6 +199,11 @@ def fine_tune(
 
     The tables hold `input_ids` and `label`. The newest complete checkpoint in `checkpoints` is continued from.
     """
+    if params.train.lora_rank:
+        from sentiment.lora import add_updates
+
+        add_updates(model.base_model, params.train.lora_rank)
+    trained = model.num_parameters(only_trainable=True)
     lengths = pc.list_value_length(validation["input_ids"])
     validation = validation.take(pc.array_sort_indices(lengths.combine_chunks()))
     dataset = as_dataset(train)
@@ -241,6 +246,10 @@ def fine_tune(
     except torch.OutOfMemoryError:
         raise UserError("the GPU's memory is too small: lower train.batch_size or tokenize.max_length") from None
 
+    if params.train.lora_rank:
+        from sentiment.lora import merge_updates
+
+        merge_updates(model.base_model)
     validations = {entry["step"]: entry for entry in trainer.state.log_history if "eval_log_loss" in entry}
     best = validations[trainer.state.best_global_step]
     return {
@@ -250,7 +259,7 @@ def fine_tune(
         "validations": len(validations),
         "validation": {name: best[f"eval_{name}"] for name in ("accuracy", "log_loss")},
         "parameters": model.num_parameters(),
-        "parameters_trained": model.num_parameters(only_trainable=True),
+        "parameters_trained": trained,
     }
 
 

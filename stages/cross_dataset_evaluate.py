@@ -14,12 +14,9 @@ are not scored: what the model has learnt by heart says nothing about how it doe
 from argparse import ArgumentParser
 from pathlib import Path
 
-import pyarrow as pa
-
 from sentiment.command import run
-from sentiment.leaks import NONE, Leaks, counted
+from sentiment.cross_datasets import unseen
 from sentiment.params import load_params, load_preprocessing
-from sentiment.reviews import cut, read_reviews, require_both_labels, select, survey, tidy
 
 MODEL = Path("models/sentiment")
 CROSS = Path("data/cross")
@@ -34,20 +31,7 @@ def main() -> None:
     parser.add_argument("name", help="a dataset of catalog.yaml")
     name = parser.parse_args().name
     params = load_params()
-    cleaning = load_preprocessing(MODEL).cleaning
-    path = CROSS / f"{name}.parquet"
-    found = survey(read_reviews(path), cleaning)
-    chosen = cut(found.usable, params.cross_dataset_evaluate.size, "test", "cross_dataset_evaluate.size")
-    require_both_labels(chosen, str(path), "choose a dataset with both")
-    reviews = tidy(pa.concat_tables(select(read_reviews(path), found.ids, chosen, cleaning)))
-
-    leaks = Leaks(reviews["text"].to_pylist(), params.subsample.near_duplicate)
-    for training in read_reviews(TRAIN):
-        leaks.find(training["text"].to_pylist())
-    stays = leaks.kinds == NONE
-    require_both_labels(chosen[stays], f"{path} without what leaks from {TRAIN}", "choose another dataset")
-    reviews = reviews.filter(pa.array(stays))
-    counts = found.counts | {"not_drawn": len(found.usable) - len(chosen)} | counted(leaks.kinds)
+    reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, load_preprocessing(MODEL).cleaning, params)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
     import torch

@@ -124,6 +124,22 @@ def test_a_frozen_encoder_stays_as_it_was(bench: Bench, tiny: Callable[..., Para
     assert metrics["parameters_trained"] == 2 * 16 + 2
 
 
+def test_lora_learns_in_few_parameters_and_leaves_a_plain_model(bench: Bench, tiny: Callable[..., Params]) -> None:
+    params = tiny(freeze="encoder", lora_rank=2)
+    model, metrics = bench.train(params, "run")
+    set_seed(params.seed)
+    before = build(bench.pretrained, bench.tokenizer, params.train).state_dict()
+    changed = {name for name, weight in model.state_dict().items() if not torch.equal(weight, before[name])}
+    assert model.state_dict().keys() == before.keys()
+    matrices = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
+    assert changed == {"head.weight", "head.bias"} | {
+        name for name in before if ".layer." in name and name.removesuffix(".weight").endswith(matrices)
+    }
+    # Per layer four matrices of 16 x 16 and two of 16 x 32, each with two of rank 2; and the head.
+    assert metrics["parameters_trained"] == 2 * (4 * 2 * (16 + 16) + 2 * 2 * (16 + 32)) + 2 * 16 + 2
+    assert metrics["parameters"] == model.num_parameters()
+
+
 def test_frozen_layers_and_those_that_learn_at_next_to_no_rate_stay_as_they_were(
     bench: Bench, tiny: Callable[..., Params]
 ) -> None:
@@ -177,7 +193,9 @@ LONG = TINY | {"epochs": 8, "batch_size": 5, "validations_per_epoch": 1}
 """104 steps, every other one in the curves; checkpoints at 13, 26 and so on."""
 LAYERS = SHORT | {"layer_decay": 0.5}
 """As SHORT, with a learning rate of its own for each layer."""
-NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers"}
+LORA = SHORT | {"freeze": "encoder", "lora_rank": 2}
+"""As SHORT, but only low-rank updates and the head learn."""
+NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers", id(LORA): "LoRA"}
 
 
 @pytest.mark.parametrize(
@@ -190,6 +208,7 @@ NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers"}
         (SHORT, None, 16),
         (LONG, 20, 13),
         (LAYERS, 6, 4),
+        (LORA, 6, 4),
     ],
     ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
 )

@@ -9,10 +9,11 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from sentiment.classifier import build
+from sentiment.classifier import build, load
 from sentiment.encoding import load_tokenizer
 from sentiment.errors import UserError
 from sentiment.layers import depths
+from sentiment.lora import add_updates, merge_updates
 from sentiment.params import Params
 from sentiment.training import by_learning_rate
 from tests.families import FAMILIES
@@ -140,3 +141,79 @@ def test_more_frozen_layers_than_there_are_and_shared_ones_are_refused(family: t
     with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
         make(freeze="embeddings", freeze_layers=3)
     assert make(freeze="embeddings", freeze_layers=2)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_lowest_layers_alone_compute_what_they_compute_within_the_whole(
+    family: tuple[str, Path], make: Build, own_tokenizer: PreTrainedTokenizerBase, tmp_path: Path, pooling: str
+) -> None:
+    whole, cut = make(pooling=pooling).eval(), make(pooling=pooling, layers=1).eval()
+    ids = torch.tensor([own_tokenizer("the film was good")["input_ids"]])
+    with torch.inference_mode():
+        hidden = [
+            model.base_model(
+                input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True
+            ).hidden_states
+            for model in (whole, cut)
+        ]
+    assert (len(hidden[0]), len(hidden[1])) == (3, 2)
+    torch.testing.assert_close(hidden[1][0], hidden[0][0])
+    if family[0] not in {"gpt2", "modernbert"}:  # their last state has been through a norm
+        torch.testing.assert_close(hidden[1][1], hidden[0][1])
+    assert cut.num_parameters() < whole.num_parameters() or family[0] == "albert"
+    cut.save_pretrained(tmp_path)
+    again = load(tmp_path)
+    assert again.base_model.config.num_hidden_layers == 1
+    with torch.inference_mode():
+        logits = [model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits for model in (cut, again)]
+    torch.testing.assert_close(*logits)
+
+
+def test_more_layers_than_there_are_are_refused(make: Build) -> None:
+    sentence = "params.yaml: train.layers is 3, but the model has 2: lower it, or leave it empty to take all"
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        make(layers=3)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_training_from_scratch_has_the_architecture_and_none_of_the_weights(make: Build, pooling: str) -> None:
+    pretrained = make(pooling=pooling, freeze="none")
+    scratch = make(pooling=pooling, freeze="none", from_scratch=True)
+    assert {name: weight.shape for name, weight in scratch.named_parameters()} == {
+        name: weight.shape for name, weight in pretrained.named_parameters()
+    }
+    kept = dict(pretrained.named_parameters())
+    same = {name for name, weight in scratch.named_parameters() if torch.equal(weight, kept[name])}
+    drawn = {name for name, weight in scratch.base_model.named_parameters() if len(weight.unique()) > 1}
+    assert drawn
+    assert not {name for name in same if name.removeprefix(f"{scratch.base_model_prefix}.") in drawn}
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_lora_changes_nothing_at_first_and_leaves_a_plain_model_with_its_updates(
+    make: Build, own_tokenizer: PreTrainedTokenizerBase, pooling: str
+) -> None:
+    model = make(pooling=pooling, freeze="encoder").eval()
+    names = [name for name, _ in model.named_parameters()]
+    ids = torch.tensor([own_tokenizer("the film was good")["input_ids"]])
+
+    def logits() -> torch.Tensor:
+        with torch.inference_mode():
+            return model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+
+    before = logits()
+    add_updates(model.base_model, 2)
+    torch.testing.assert_close(logits(), before)
+    learns = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    head = {name for name in names if not name.startswith(f"{model.base_model_prefix}.")}
+    updates = {name for name in learns if "lora_" in name}
+    assert learns == head | updates
+    assert {of_layer(name) for name in updates} == {depths(model)[name] for name in updates}
+    for name, weight in model.named_parameters():
+        if name in updates:
+            torch.nn.init.normal_(weight.data)
+    updated = logits()
+    assert not torch.allclose(updated, before)
+    merge_updates(model.base_model)
+    assert [name for name, _ in model.named_parameters()] == names
+    torch.testing.assert_close(logits(), updated, atol=1e-4, rtol=1e-4)

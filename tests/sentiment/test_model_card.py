@@ -42,6 +42,11 @@ def test_every_parameter_that_made_the_model_is_in_the_table(card: Callable[...,
     assert float(rows["lr"]) == 3e-5
 
 
+def test_a_model_that_was_trained_from_scratch_says_so(card: Callable[..., str]) -> None:
+    text = card(train={"from_scratch": True, "freeze": "none"})
+    assert "The encoder, trained from random weights, is org/tiny" in text
+
+
 def test_braces_in_a_name_are_left_alone(card: Callable[..., str]) -> None:
     assert "fine-tuned on {odd} name" in card(dataset="{odd} name")
 

@@ -46,6 +46,9 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.dropout": [-0.1, 1, "none"],
     "train.freeze": ["all", None, True],
     "train.freeze_layers": [-1, 1.5, None],
+    "train.layers": [0, 2.5, "6"],
+    "train.from_scratch": [1, "yes", None],
+    "train.lora_rank": [-1, 8.0, None],
     "train.layer_decay": [0, 1.1, "0.9", None],
     "train.pooling": ["max", None],
     "train.head": ["zero", None],
@@ -162,6 +165,26 @@ def test_frozen_layers_need_frozen_embeddings(tmp_path: Path, freeze: str) -> No
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
     assert load_params(written(tmp_path, layers)).train.freeze_layers == 2
+
+
+@pytest.mark.parametrize("freeze", ["embeddings", "encoder"])
+def test_random_weights_are_not_frozen(tmp_path: Path, freeze: str) -> None:
+    scratch = ("from_scratch: false", "from_scratch: true")
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), scratch)
+    sentence = "train needs freeze: none where from_scratch is true (what is frozen would stay random)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, ("freeze: embeddings\n", "freeze: none\n"), scratch)).train.from_scratch
+
+
+@pytest.mark.parametrize("freeze", ["none", "embeddings"])
+def test_lora_needs_a_frozen_encoder(tmp_path: Path, freeze: str) -> None:
+    rank = ("lora_rank: 0", "lora_rank: 8")
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), rank)
+    sentence = "train needs freeze: encoder where lora_rank is more than 0 (LoRA learns updates of frozen weights)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, ("freeze: embeddings\n", "freeze: encoder\n"), rank)).train.lora_rank == 8
 
 
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:

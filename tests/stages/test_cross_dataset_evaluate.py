@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment.errors import UserError
-from stages import cross_dataset_evaluate
+from stages import cross_dataset_baseline, cross_dataset_evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,6 +81,20 @@ def test_every_row_read_is_scored_or_counted(folder: Path) -> None:
     assert metrics["read"] == 155 == metrics["n"] + sum(metrics[name] for name in left_out)
     assert [metrics[name] for name in left_out[:4]] == [1, 2, 2, 50]
     assert 0 < metrics["leaked_exact"] <= 10
+
+
+def test_the_baseline_is_scored_on_the_same_reviews(folder: Path) -> None:
+    own = reviews(40)
+    train = [own[0], f"I say: {own[1]}", *(f"a {word} thing" for word in ("dull", "fine", "poor", "good"))]
+    write("data/subsampled/train.parquet", train)
+    metrics = evaluated()
+    cross_dataset_baseline.main()
+    baseline = json.loads(Path("metrics/cross_baseline/others.json").read_text(encoding="utf-8"))
+
+    assert metrics.keys() == baseline.keys()
+    same = {"n", "positives", "read", *(name for name in metrics if name.startswith("leaked"))}
+    assert {name: metrics[name] for name in same} == {name: baseline[name] for name in same}
+    assert (metrics["n"], metrics["leaked_exact"], metrics["leaked_contained"]) == (38, 1, 1)
 
 
 def test_a_dataset_that_was_trained_on_is_refused_and_leaves_nothing(folder: Path) -> None:

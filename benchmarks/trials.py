@@ -1,0 +1,62 @@
+"""A clone of the repository in which benchmarks try parameters, apart from the user's own files."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sentiment.errors import UserError
+
+
+class Clone:
+    """The pipeline as committed, with the user's DVC cache and the user's folder of checkpoints."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"SENTIMENT_CHECKPOINT_DIR": str(Path("checkpoints").absolute())}
+
+    def set(self, overrides: dict[str, Any]) -> None:
+        """Write the user's params.yaml with the overrides, given as dotted key: value, into the clone.
+
+        A benchmark takes the time it takes: train.max_minutes is out of the way unless it is among the overrides.
+        """
+        yaml = YAML()
+        params = yaml.load(Path("params.yaml"))
+        for key, value in ({"train.max_minutes": 600} | overrides).items():
+            *sections, name = key.split(".")
+            section = params
+            for part in sections:
+                section = section[part]
+            section[name] = value
+        yaml.dump(params, self.folder / "params.yaml")
+
+    def reproduce(self, *stages: str) -> None:
+        """Run the stages, and what they need, unless the cache has their outputs."""
+        subprocess.run(["dvc", "repro", "--quiet", *stages], cwd=self.folder, env=self.environment, check=True)
+
+    def read(self, path: str) -> Any:
+        """Return the content of one of the clone's JSON files."""
+        return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def cloned() -> Iterator[Clone]:
+    """Yield a clone of the current folder's repository, which is removed afterwards."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "clone"
+        subprocess.run(["git", "clone", "--quiet", ".", str(folder)], check=True)
+        subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=folder, check=True)
+        yield Clone(folder)
+
+
+def chosen(known: dict[str, Any], names: list[str], file: Path) -> dict[str, Any]:
+    """Return what is named of the trials that the file describes, all where nothing is; raise UserError otherwise."""
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"{', '.join(unknown)}: no such trial in {file}, which has {', '.join(known)}")
+    return {name: known[name] for name in names or known}

@@ -1,0 +1,162 @@
+"""Vega-Lite specifications of the charts that are no plots of DVC, and drawing any specification as SVG."""
+
+import re
+from typing import Any
+
+VEGA_LITE = "5.21"
+"""The newest of DVC's templates' major version that vl-convert has."""
+INK = "currentColor"
+"""Charts take the colour of the text around them, so that they suit a light page and a dark one."""
+FAINT = "#8886"
+CONFIG = {
+    "background": "transparent",
+    # Wide ones, so that no other in their place needs more room.
+    "font": "Verdana, DejaVu Sans, sans-serif",
+    "padding": 12,
+    "title": {"color": INK, "fontSize": 13},
+    "axis": {
+        "labelOverlap": "greedy",
+        "labelColor": INK,
+        "titleColor": INK,
+        "domainColor": FAINT,
+        "tickColor": FAINT,
+        "gridColor": "#8883",
+    },
+    "legend": {"labelColor": INK, "titleColor": INK},
+    "header": {"labelColor": INK, "titleColor": INK},
+    "text": {"color": INK},
+    "view": {"stroke": FAINT},
+    "range": {"category": ["#3b7dd8", "#e07b39", "#3a9a6b", "#b4559f"]},
+}
+
+
+def svg(spec: dict[str, Any], prefix: str, ink: str = INK) -> str:
+    """Draw a Vega-Lite specification; names within the SVG begin with `prefix`, so that a page can hold several.
+
+    `ink` is the colour of text: that of the page around it, unless the SVG is to be a file of its own.
+    """
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=CONFIG)
+    # Vega numbers them on from one chart to the next.
+    for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', drawn))):
+        drawn = re.sub(rf'(\bid="|url\(#){re.escape(name)}(?=["\)])', rf"\g<1>{prefix}-{number}", drawn)
+    return drawn.replace(INK, ink)
+
+
+def generalization(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return accuracies with their intervals: reviews (in this order), classifier, accuracy, low, high, n."""
+    tooltip = [{"field": "low", "format": ".3f"}, {"field": "high", "format": ".3f"}, {"field": "n"}]
+    y: dict[str, Any] = {"field": "reviews", "type": "nominal", "sort": None, "title": None}
+    return {
+        "data": {"values": rows},
+        "title": "Accuracy with its 95 % interval",
+        "width": 420,
+        "height": {"step": 14},
+        "encoding": {
+            "y": y,
+            "yOffset": {"field": "classifier", "sort": None},
+            "color": {"field": "classifier", "type": "nominal", "sort": None, "title": None},
+        },
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {
+                    "x": {
+                        "field": "low",
+                        "type": "quantitative",
+                        "title": "accuracy",
+                        "scale": {"domain": [0.4, 1], "clamp": True},
+                    },
+                    "x2": {"field": "high"},
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1},
+                "encoding": {"x": {"field": "accuracy", "type": "quantitative"}, "tooltip": tooltip},
+            },
+        ],
+    }
+
+
+def heat_map(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return accuracies by what was learnt from and what was tested on, a panel per classifier.
+
+    A cell has trained_on, tested_on (both in this order), classifier and accuracy.
+    """
+    axes = {
+        "x": {
+            "field": "tested_on",
+            "type": "nominal",
+            "sort": None,
+            "title": "tested on",
+            "axis": {"labelAngle": -30, "labelOverlap": False},
+        },
+        "y": {"field": "trained_on", "type": "nominal", "sort": None, "title": "learnt from"},
+    }
+    colour = {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0.5, 1], "scheme": "blues"}}
+    dark = {"condition": {"test": "datum.accuracy > 0.8", "value": "white"}, "value": "black"}
+    number = {"field": "accuracy", "type": "quantitative", "format": ".2f"}
+    return {
+        "data": {"values": cells},
+        "facet": {"column": {"field": "classifier", "sort": [], "title": None}},
+        "spec": {
+            "width": {"step": 48},
+            "height": {"step": 32},
+            "encoding": axes,
+            "layer": [
+                {"mark": "rect", "encoding": {"color": colour}},
+                {"mark": {"type": "text", "fontSize": 12}, "encoding": {"text": number, "color": dark}},
+            ],
+        },
+    }
+
+
+def pareto(points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return accuracy against the time of a training and against that of a review, the best for their cost joined.
+
+    A point has variant, accuracy, low, high, minutes and milliseconds.
+    """
+    return {
+        "hconcat": [
+            _against(points, "minutes", "minutes of training"),
+            _against(points, "milliseconds", "milliseconds for a short review"),
+        ],
+        "spacing": 40,
+    }
+
+
+def _against(points: list[dict[str, Any]], cost: str, title: str) -> dict[str, Any]:
+    x = {"field": cost, "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False, "padding": 30}}
+    y = {
+        "field": "accuracy",
+        "type": "quantitative",
+        "title": "accuracy on other domains",
+        "scale": {"zero": False, "nice": True},
+    }
+    return {
+        "data": {"values": points},
+        "width": 340,
+        "height": 300,
+        "encoding": {"x": x, "y": y},
+        "layer": [
+            {
+                "data": {"values": best_for_their_cost(points, cost)},
+                "mark": {"type": "line", "interpolate": "step-after", "color": FAINT},
+            },
+            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 7, "dy": -5, "fontSize": 10},
+                "encoding": {"text": {"field": "variant"}},
+            },
+        ],
+    }
+
+
+def best_for_their_cost(points: list[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
+    """Return the points that none beats in accuracy at their cost or a lower one (the Pareto front), cheapest first."""
+    front: list[dict[str, Any]] = []
+    for point in sorted(points, key=lambda point: (point[cost], -point["accuracy"])):
+        if not front or point["accuracy"] > front[-1]["accuracy"]:
+            front.append(point)
+    return front

@@ -1,0 +1,43 @@
+"""Fit TF-IDF and a logistic regression on the training reviews and score them on a further dataset.
+
+Reads   data/cross/NAME.parquet, data/subsampled/train.parquet
+Writes  metrics/cross_baseline/NAME.json    as cross_dataset_evaluate, of the same reviews
+
+    python -m stages.cross_dataset_baseline books
+"""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from sentiment.command import run
+from sentiment.cross_datasets import unseen
+from sentiment.files import write_json
+from sentiment.params import load_params
+from sentiment.reviews import read_parquet
+
+CROSS = Path("data/cross")
+TRAIN = Path("data/subsampled/train.parquet")
+METRICS = Path("metrics/cross_baseline")
+
+
+def main() -> None:
+    parser = ArgumentParser("cross_dataset_baseline")
+    parser.add_argument("name", help="a dataset of catalog.yaml")
+    name = parser.parse_args().name
+    params = load_params()
+    reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, params.subsample.cleaning, params)
+    train = read_parquet(TRAIN, ["text", "label"])
+
+    from sentiment.baseline import baseline
+    from sentiment.evaluation import written
+    from sentiment.metrics import evaluate
+
+    classifier = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
+    scores = written(classifier.predict_proba(reviews["text"].to_pylist())[:, 1])
+    figures = evaluate(reviews["label"].to_numpy(), scores)
+    write_json(METRICS / f"{name}.json", figures | counts)
+    print(f"accuracy {figures['accuracy']:.3f}, n {figures['n']:,}")
+
+
+if __name__ == "__main__":
+    run(main, "cross_dataset_baseline")

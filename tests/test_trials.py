@@ -1,0 +1,88 @@
+"""Trying parameters in a clone: what is written there, what is run, and which trials are due."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks import models, transfer
+from benchmarks.trials import Clone, chosen
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from sentiment.params import Params, load_params, read_yaml, validate
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    monkeypatch.chdir(ROOT)
+    return Clone(tmp_path)
+
+
+def test_a_clone_has_the_users_parameters_but_for_the_overrides_and_the_time_limit(clone: Clone) -> None:
+    clone.set({"train.lr": 3e-5, "seed": 7})
+    params = load_params(clone.folder / "params.yaml")
+    ours = load_params()
+
+    assert (params.train.lr, params.seed, params.train.max_minutes) == (3e-5, 7, 600)
+    changed = {"lr": ours.train.lr, "max_minutes": ours.train.max_minutes}
+    restored = {"seed": ours.seed, "train": params.train.model_copy(update=changed)}
+    assert params.model_copy(update=restored) == ours
+
+
+@pytest.mark.parametrize("plan", [models.VARIANTS, transfer.ROWS], ids=str)
+def test_every_trial_is_a_legal_change_of_the_parameters(plan: Path, clone: Clone) -> None:
+    content = read_yaml(plan)
+    trials = content.get("train_on", content)
+    domains = content.get("test_on", [*models.OTHER_DOMAINS, "films"])
+
+    for change in trials.values():
+        others = [name for name in domains if name != change.get("dataset", "films")]
+        clone.set(change | {"cross_datasets": others})
+        assert validate(Params, read_yaml(clone.folder / "params.yaml"), "params.yaml")
+    assert len({json.dumps(change, sort_keys=True) for change in trials.values()}) == len(trials)
+
+
+def test_trials_are_chosen_by_name_and_unknown_ones_are_refused_with_the_known() -> None:
+    known = {"a": 1, "b": 2, "c": 3}
+
+    assert chosen(known, [], Path("plan.yaml")) == known
+    assert chosen(known, ["c", "a"], Path("plan.yaml")) == {"a": 1, "c": 3}
+    with pytest.raises(UserError, match=r"^d, e: no such trial in plan\.yaml, which has a, b, c$"):
+        chosen(known, ["a", "d", "e"], Path("plan.yaml"))
+
+
+def test_transfer_reads_both_classifiers_on_the_own_domain_and_on_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = Clone(tmp_path)
+    ran: list[str] = []
+    monkeypatch.setattr(clone, "reproduce", lambda *stages: ran.extend(stages))
+    figures = {"accuracy_low": 0.5, "accuracy_high": 1.0, "n": 40, "ece": 0.1}
+    for number, file in enumerate(("evaluate", "baseline", "cross/books", "cross_baseline/books")):
+        leaked = {"leaked_exact": 2, "leaked_near": 3} if file.startswith("cross") else {}
+        write_json(tmp_path / f"metrics/{file}.json", figures | leaked | {"accuracy": number / 10})
+
+    found = transfer.scored(clone, "films", ["books"])
+
+    assert ran == ["evaluate", "baseline", "cross_dataset_evaluate@books", "cross_dataset_baseline@books"]
+    assert {name: (row["model"]["accuracy"], row["baseline"]["accuracy"]) for name, row in found.items()} == {
+        "films": (0.0, 0.1),
+        "books": (0.2, 0.3),
+    }
+    assert (found["films"]["leaked"], found["books"]["leaked"]) == (0, 5)
+
+
+def test_a_catalog_model_joins_where_its_files_are_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = (ROOT / "catalog.yaml").read_text(encoding="utf-8")
+    (tmp_path / "catalog.yaml").write_text(catalog, encoding="utf-8")
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    assert models.at_hand() == {}
+
+    text = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(text.replace("model: all-MiniLM-L6-v2", "model: gpt2", 1), encoding="utf-8")
+    assert models.at_hand() == {"all-MiniLM-L6-v2": {"model": "all-MiniLM-L6-v2"}}
