@@ -1,0 +1,91 @@
+"""The application: page, API and health of one process, and the process around them."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from app import api, page, problems
+from app.middleware import Gate
+from app.observation import JsonLines, Metrics, log
+from app.service import Service
+from app.settings import Settings
+
+
+def build(settings: Settings) -> FastAPI:
+    """Load the model and return the application that serves it; SIGHUP lets it load the model anew."""
+    metrics = Metrics()
+    service = Service(settings, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loop, loads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        def reload() -> None:
+            task = loop.create_task(service.reload())
+            loads.add(task)
+            task.add_done_callback(loads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        async with service.running():
+            yield
+        loop.remove_signal_handler(signal.SIGHUP)
+
+    root = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    root.state.service = service
+    json_api = FastAPIOffline(title="Sentiment of reviews", version="1", redoc_url=None)
+    json_api.include_router(api.build(service))
+    problems.handle(json_api)
+    problems.handle(root)
+    root.mount("/api", json_api)
+    root.include_router(api.health(service))
+
+    @root.get("/docs")
+    async def docs() -> RedirectResponse:
+        return RedirectResponse("api/docs")
+
+    page.mount(root, service)
+    root.add_middleware(Gate, settings=settings, metrics=metrics)
+    return root
+
+
+class Server(uvicorn.Server):
+    """A server that lets open pages go when it is stopped, and waits for the answers that it owes."""
+
+    def __init__(self, application: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.application = application
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        log("stopping")
+        page.let_go(self.application)
+        await super().shutdown(sockets)
+        log("stopped")
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    # Until the model is there, a wish for another one means nothing, and must not end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    application = build(settings)
+    # uvicorn handles them while it runs, and raises them again once it has stopped as they asked.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.drain,
+        server_header=False,
+    )
+    Server(application, config).run()
