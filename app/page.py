@@ -23,46 +23,51 @@ HEAD = """\
 <link rel="stylesheet" href="page/page.css"><script type="module" src="page/page.js"></script>"""
 PROGRESS = gr.Progress()
 """As a default value it lets Gradio pass one of its own."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+PLAIN: dict[str, Any] = {"apply_default_css": False}
 TITLE = "Sentiment of reviews"
+HEADER = f"""\
+<header class="top"><span class="mark" aria-hidden="true"></span><div><h1>{TITLE}</h1>
+<p>Reads a review as you type it, and shows what in it made up its mind.</p></div></header>"""
 
 
 def build(service: Service) -> gr.Blocks:
     """Return the page, to be mounted."""
-    private: dict[str, Any] = {"api_visibility": "private"}
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
-        gr.HTML(
-            f"<header class='top'><h1>{TITLE}</h1><p>Reads a review as you type it, and shows its reasons.</p></header>"
-        )
-        with gr.Tabs():
+        gr.HTML(HEADER, **PLAIN)
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Write", id="write"):
-                gr.HTML(views.live())
+                gr.HTML(views.live(), **PLAIN)
             with gr.Tab("File", id="file"):
-                _files(service, private)
+                _files(service)
             with gr.Tab("Tokenizers", id="tokenizers"):
                 gr.Markdown("A model does not see words but tokens. The same text, as each tokenizer cuts it:")
                 text = gr.Textbox(views.TOKENIZED, label="Text", lines=2, max_length=1_000, elem_id="to-cut")
-                cut = gr.HTML(elem_id="cuts")
+                cut = gr.HTML(elem_id="cuts", **PLAIN)
 
                 def cuts(text: str) -> str:
                     return views.cuts(service.model, text[:1_000])
 
                 gr.on(
                     [text.input, page.load], cuts, text, cut,
-                    trigger_mode="always_last", show_progress="hidden", queue=False, **private,
+                    trigger_mode="always_last", show_progress="hidden", queue=False, **PRIVATE,
                 )  # fmt: skip
             with gr.Tab("Model", id="model"):
-                facts = gr.HTML(elem_id="facts")
-                card = gr.Markdown(elem_id="card")
+                with gr.Row():
+                    with gr.Column(scale=2, min_width=300):
+                        facts = gr.HTML(elem_id="facts", **PLAIN)
+                    with gr.Column(scale=3, min_width=300):
+                        card = gr.Markdown(elem_id="card")
 
                 def model() -> tuple[str, str]:
                     return views.facts(service.model), FRONT.sub("", service.model.card)
 
-                page.load(model, None, [facts, card], show_progress="hidden", queue=False, **private)
-        gr.HTML("<footer class='foot'><a href='docs'>JSON API</a></footer>")
+                page.load(model, None, [facts, card], show_progress="hidden", queue=False, **PRIVATE)
+        gr.HTML("<footer class='foot'><a href='docs'>JSON API</a></footer>", **PLAIN)
     return page
 
 
-def _files(service: Service, private: dict[str, Any]) -> None:
+def _files(service: Service) -> None:
     gr.Markdown("Up to 50 MB of csv, tsv, jsonl (each also .gz) or parquet. Every column is kept, two are added.")
     with gr.Row():
         with gr.Column():
@@ -71,7 +76,7 @@ def _files(service: Service, private: dict[str, Any]) -> None:
             form = gr.Radio(["csv", "parquet", "jsonl"], value="csv", label="Format of the results")
             start = gr.Button("Read the reviews", variant="primary", interactive=False)
         with gr.Column():
-            result = gr.HTML(elem_id="summary", min_height=120)
+            result = gr.HTML(elem_id="summary", min_height=120, **PLAIN)
             download = gr.File(label="Results", file_count="multiple", interactive=False, visible=False)
 
     def look(path: str | None) -> tuple[Any, Any, str, Any]:
@@ -101,9 +106,9 @@ def _files(service: Service, private: dict[str, Any]) -> None:
             return views.trouble(_named(error, path)), gr.File(visible=False)
         return views.summary(outcome), gr.File([str(path) for path in outcome.paths], visible=True)
 
-    upload.change(look, upload, [column, start, result, download], show_progress="hidden", **private)
+    upload.change(look, upload, [column, start, result, download], show_progress="hidden", **PRIVATE)
     start.click(
-        read, [upload, column, form], [result, download], concurrency_limit=2, show_progress_on=result, **private
+        read, [upload, column, form], [result, download], concurrency_limit=2, show_progress_on=result, **PRIVATE
     )
 
 

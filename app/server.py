@@ -20,23 +20,14 @@ from app.settings import Settings
 
 
 def build(settings: Settings) -> FastAPI:
-    """Load the model and return the application that serves it; SIGHUP lets it load the model anew."""
+    """Load the model and return the application that serves it."""
     metrics = Metrics()
     service = Service(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        loop, loads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-
-        def reload() -> None:
-            task = loop.create_task(service.reload())
-            loads.add(task)
-            task.add_done_callback(loads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
         async with service.running():
             yield
-        loop.remove_signal_handler(signal.SIGHUP)
 
     root = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     root.state.service = service
@@ -57,11 +48,22 @@ def build(settings: Settings) -> FastAPI:
 
 
 class Server(uvicorn.Server):
-    """A server that lets open pages go when it is stopped, and waits for the answers that it owes."""
+    """A server that loads the model anew on SIGHUP, and once stopped, lets open pages go but owes no answer."""
 
     def __init__(self, application: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.application = application
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        loop, loads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        def reload() -> None:
+            task = loop.create_task(self.application.state.service.reload())
+            loads.add(task)
+            task.add_done_callback(loads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
 
     async def shutdown(self, sockets: Any = None) -> None:
         log("stopping")

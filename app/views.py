@@ -41,7 +41,7 @@ def live() -> str:
     <label for="review">Your review</label>
     <textarea id="review" rows="8" spellcheck="false" aria-describedby="hint"
       placeholder="Type or paste a review of anything; the verdict follows as you type."></textarea>
-    <div class="under"><span id="hint">English, up to 20,000 characters. Nothing is stored.</span>
+    <div class="under"><span id="hint">In English. Nothing is stored.</span>
       <span id="count" aria-hidden="true"></span></div>
     <div class="chips" role="group" aria-label="Examples"><span>Try</span>{examples}
       <button type="button" class="chip quiet" id="clear">Clear</button></div>

@@ -107,20 +107,24 @@ function show(prediction) {
 }
 
 function reasons({ words, parts }) {
-  find("words").replaceChildren(...words.map(word));
-  find("why").hidden = find("legend").hidden = false;
+  find("words").replaceChildren(...words.flatMap(word));
+  const carried = find("words").querySelector(".for, .against") !== null;
+  find("why").textContent = carried ? "Words that carried it" : "No single word carried it";
+  find("why").hidden = false;
+  find("legend").hidden = !carried;
   find("parted").hidden = parts.length === 0;
+  if (parts.length) find("say").textContent = "Of a text this long the model reads only a part for its verdict.";
   find("parts").replaceChildren(...parts.map(part));
 }
 
 function word({ text, weight }) {
   const span = document.createElement("span");
   const strength = Math.min(1, Math.abs(weight) / STRONG);
-  span.className = strength < 0.08 ? "word" : `word ${weight > 0 ? "for" : "against"}`;
+  span.className = strength < 0.1 ? "word" : `word ${weight > 0 ? "for" : "against"}`;
   span.style.setProperty("--strength", strength.toFixed(2));
   span.title = `${weight > 0 ? "+" : ""}${weight.toFixed(2)}`;
-  span.textContent = text;
-  return span;
+  span.textContent = text.trimEnd();
+  return [span, text.slice(text.trimEnd().length)];
 }
 
 function part({ text, prediction }) {
