@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from app.explanation import explain, parts_of, segments
-from app.problems import Problem, ProblemBody, RefusedError
+from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
 
@@ -42,6 +42,15 @@ class Texts(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS, examples=[["A joy.", "A bore."]])]
+
+
+def _kind(body: Any) -> str:
+    return ONE if isinstance(body, dict) and "texts" not in body else SEVERAL
+
+
+ONE, SEVERAL = BODY_KINDS
+# By its keys, so that a fault is told of the body that was meant.
+Body = Annotated[Annotated[OneText, Tag(ONE)] | Annotated[Texts, Tag(SEVERAL)], Discriminator(_kind)]
 
 
 class Prediction(BaseModel):
@@ -107,7 +116,7 @@ def build(service: Service) -> APIRouter:
             return await service.batcher.read(texts)
 
     @router.post("/predict", responses=PROBLEMS, summary="Tell the sentiment of one text or several")
-    async def predict(request: Request, body: OneText | Texts) -> Predictions:
+    async def predict(request: Request, body: Body) -> Predictions:
         found = await read(request, [body.text] if isinstance(body, OneText) else body.texts)
         return Predictions(model=found[-1].model, predictions=[Prediction.of(each.score) for each in found])
 

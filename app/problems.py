@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from app.batching import OverloadedError
 from app.observation import log
 
+BODY_KINDS = ("one text", "several texts")
+"""Of a body that may have one form or another; pydantic puts them into the places of faults."""
 CODES: "dict[int, Code]" = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 CHANGES = {413: "send fewer or shorter texts in each request"}
 Code = Literal[
@@ -70,7 +72,7 @@ async def _too_slow(_request: Request, _error: TimeoutError) -> JSONResponse:
 async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
     """Name the first fault and its place; never what was sent, which is no one else's business."""
     (fault, *_) = error.errors()
-    where = ".".join(map(str, fault["loc"]))
+    where = ".".join(str(part) for part in fault["loc"] if part not in BODY_KINDS)
     problem = Problem(
         code="invalid",
         message=fault["msg"],

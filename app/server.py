@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,17 +13,21 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from app import api, page, problems
+from app import api, problems
 from app.middleware import Gate
 from app.observation import JsonLines, Metrics, log
 from app.service import Service
 from app.settings import Settings
+from sentiment.errors import UserError, reason
 
 
 def build(settings: Settings) -> FastAPI:
     """Load the model and return the application that serves it."""
     metrics = Metrics()
     service = Service(settings, metrics)
+
+    # It takes seconds to import, which a missing model must not cost.
+    from app import page
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +71,8 @@ class Server(uvicorn.Server):
         loop.add_signal_handler(signal.SIGHUP, reload)
 
     async def shutdown(self, sockets: Any = None) -> None:
+        from app import page
+
         log("stopping")
         page.let_go(self.application)
         await super().shutdown(sockets)
@@ -76,6 +83,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT."""
     # Until the model is there, a wish for another one means nothing, and must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    address = _bound(host, port)
     application = build(settings)
     # uvicorn handles them while it runs, and raises them again once it has stopped as they asked.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -83,11 +91,20 @@ def serve(settings: Settings, host: str, port: int) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
     config = uvicorn.Config(
         application,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=settings.drain,
         server_header=False,
     )
-    Server(application, config).run()
+    Server(application, config).run([address])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has the address but takes no connection yet; raise UserError where it is not to be had."""
+    address = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        address.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise UserError(f"can't serve at {host}, port {port}: {reason(error)}; give another --host or --port") from None
+    return address
