@@ -48,10 +48,8 @@ def build(service: Service) -> gr.Blocks:
                 def cuts(text: str) -> str:
                     return views.cuts(service.model, text[:1_000])
 
-                gr.on(
-                    [text.input, page.load], cuts, text, cut,
-                    trigger_mode="always_last", show_progress="hidden", queue=False, **PRIVATE,
-                )  # fmt: skip
+                page.load(cuts, text, cut, show_progress="hidden", queue=False, **PRIVATE)
+                text.change(cuts, text, cut, trigger_mode="always_last", show_progress="hidden", queue=False, **PRIVATE)
             with gr.Tab("Model", id="model"):
                 with gr.Row():
                     with gr.Column(scale=2, min_width=300):

@@ -5,7 +5,8 @@ const DEBOUNCE = 250;
 const EXPLAIN_AFTER = 350;
 const RETRY = 2000;
 const SPEAK_AFTER = 900;
-const STRONG = 1.5; // log odds at which a word has its full colour
+const STRONG = 0.5; // least log odds that give a word its full colour; where a word has more, that is the scale
+const SHOWN = 0.15; // share of the scale from which a word is coloured at all
 
 const find = (id) => document.getElementById(id);
 let turn = 0;
@@ -107,7 +108,8 @@ function show(prediction) {
 }
 
 function reasons({ words, parts }) {
-  find("words").replaceChildren(...words.flatMap(word));
+  const scale = Math.max(STRONG, ...words.map(({ weight }) => Math.abs(weight)));
+  find("words").replaceChildren(...words.flatMap((one) => word(one, scale)));
   const carried = find("words").querySelector(".for, .against") !== null;
   find("why").textContent = carried ? "Words that carried it" : "No single word carried it";
   find("why").hidden = false;
@@ -117,10 +119,10 @@ function reasons({ words, parts }) {
   find("parts").replaceChildren(...parts.map(part));
 }
 
-function word({ text, weight }) {
+function word({ text, weight }, scale) {
   const span = document.createElement("span");
-  const strength = Math.min(1, Math.abs(weight) / STRONG);
-  span.className = strength < 0.1 ? "word" : `word ${weight > 0 ? "for" : "against"}`;
+  const strength = Math.abs(weight) / scale;
+  span.className = strength < SHOWN ? "word" : `word ${weight > 0 ? "for" : "against"}`;
   span.style.setProperty("--strength", strength.toFixed(2));
   span.title = `${weight > 0 ? "+" : ""}${weight.toFixed(2)}`;
   span.textContent = text.trimEnd();

@@ -29,11 +29,6 @@ FACTS = {"vocabulary": 77, "accuracy": 0.75}
 
 
 @pytest.fixture(scope="session")
-def predictor(exported: Path) -> Predictor:
-    return Predictor(exported)
-
-
-@pytest.fixture(scope="session")
 def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a server with the tiny model, some metrics, and a second tokenizer beside the model's own."""
     from tests.conftest import build_tokenizer
@@ -50,6 +45,8 @@ def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
     backend.normalizer = None
     backend.save(str(folder / "tokenizers" / "cased.json"))
     shutil.copytree(exported, folder / "model")
+    # A tiny model is never sure; with this it is, here and there.
+    (folder / "model" / "calibration.json").write_text('{"temperature": 0.1}')
     (folder / "model" / "README.md").write_text("---\nlicense: cc0\n---\n# Tiny\n\nKnows a few words.\n")
     return Settings(model=folder / "model", metrics=folder / "metrics", tokenizers=folder / "tokenizers", threads=1)
 
@@ -60,11 +57,17 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def predictor(settings: Settings) -> Predictor:
+    return Predictor(settings.model)
+
+
 class Running:
     """A server in a process of its own."""
 
     def __init__(self, settings: Settings, log: Path, port: int | None = None, **more: Any) -> None:
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port or 0))
             self.port = probe.getsockname()[1]
         self.url, self.log = f"http://127.0.0.1:{self.port}/", log
