@@ -25,13 +25,14 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+SCRIPT = "<script>alert(1)</script>"
 FACTS = {"vocabulary": 77, "accuracy": 0.75}
 
 
 @pytest.fixture(scope="session")
 def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a server with the tiny model, some metrics, and a second tokenizer beside the model's own."""
-    from tests.conftest import build_tokenizer
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     folder = tmp_path_factory.mktemp("served")
     (folder / "metrics" / "cross").mkdir(parents=True)
@@ -39,11 +40,11 @@ def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
     evaluated = {"accuracy": 0.875, "accuracy_low": 0.8, "accuracy_high": 0.9, "f1": 0.8, "n": 100}
     (folder / "metrics" / "evaluate.json").write_text(json.dumps(evaluated))
     (folder / "metrics" / "cross" / "books.json").write_text(json.dumps(evaluated))
-    (folder / "metrics" / "tokenizers.json").write_text(json.dumps({"tokenizers": {"tiny": FACTS, "cased": FACTS}}))
+    (folder / "metrics" / "tokenizers.json").write_text(json.dumps({"tokenizers": {"tiny": FACTS, "whole": FACTS}}))
     shutil.copyfile(exported / "tokenizer.json", folder / "tokenizers" / "tiny.json")
-    backend = build_tokenizer().backend_tokenizer
-    backend.normalizer = None
-    backend.save(str(folder / "tokenizers" / "cased.json"))
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "Superb": 1, SCRIPT: 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.save(str(folder / "tokenizers" / "whole.json"))
     shutil.copytree(exported, folder / "model")
     # A tiny model is never sure; with this it is, here and there.
     (folder / "model" / "calibration.json").write_text('{"temperature": 0.1}')
