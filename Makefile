@@ -19,10 +19,10 @@ run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 	@echo "  make plots                     draw the curves and the confusion, ROC and reliability plots"
 	@echo "  make serve                     open a web page that reads reviews as you type"
 
-serve: .venv/app.stamp ## Open the web page with the exported model
+serve: .venv/app.stamp ## Serve the web page and its API with the exported model, at http://127.0.0.1:7860
 	@$(ACTIVATE) && python -m app
 
-test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
+test: .venv/test.stamp .venv/browser.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
 
 lint: .venv/test.stamp ## Check style and types
@@ -78,4 +78,13 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 
 .venv/test.stamp: .venv/app.stamp requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+# The browser that tests drive: one that is there, else Debian's, else Playwright's own. Without any, the tests that need
+# one are skipped, or fail where CI=true.
+.venv/browser.stamp: .venv/test.stamp
+	@command -v chromium > /dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } \
+		|| $(BIN)/playwright install chromium-headless-shell \
+		|| echo "no browser could be installed: install chromium to run all tests"
 	@touch $@

@@ -1,35 +1,38 @@
-"""Serve the web page with the model that the pipeline exported.
+"""Serve the web page and the JSON API with the model that the pipeline exported.
 
-Reads   models/exported/
+Reads   models/exported/, models/tokenizers/, metrics/
 
-    python -m app [PORT]    (make serve)
+    python -m app --host 0.0.0.0 --port 7860    (make serve)
+
+The environment may set limits (app/settings.py). SIGHUP loads the model anew, after `dvc checkout`, without a dropped
+request; SIGTERM finishes what was accepted.
 """
 
-from argparse import ArgumentParser
-from pathlib import Path
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from sentiment.command import run
-from sentiment.params import load_params
-
-MODEL = Path("models/exported")
+from app.settings import Settings
+from sentiment.errors import UserError
 
 
 def main() -> None:
-    parser = ArgumentParser("app")
-    parser.add_argument("port", nargs="?", type=int, help="the first free one from 7860 if not given")
-    port = parser.parse_args().port
-    params = load_params()
+    parser = ArgumentParser("app", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for every network (127.0.0.1: this machine only)")
+    parser.add_argument("--port", type=int, default=7860, help="7860 if not given")
+    arguments = parser.parse_args()
+    settings = Settings.of(os.environ)
 
-    import gradio as gr
+    # The page's library must not call home, and progress bars have no place among the logs.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
 
-    from app.page import build
-    from sentiment.predictor import Predictor
+    from app.server import serve
 
-    page = build(Predictor(MODEL, params.threads))
-    # System fonts, as the theme's own would be fetched from another host.
-    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
-    page.launch(server_port=port, theme=theme)
+    serve(settings, arguments.host, arguments.port)
 
 
 if __name__ == "__main__":
-    run(main, "app")
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"app: error: {error}")

@@ -1,36 +1,149 @@
-"""The page: a box for a review, the verdict and its confidence beside it while one types."""
+"""The page: a box for a review, files, tokenizers and the model, each in a tab."""
+
+import re
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 
-from sentiment.predictor import Predictor
-from sentiment.reviews import LABELS, MAX_CHARACTERS
+from app import views
+from app.files import columns_of, score_file
+from app.service import Service
+from sentiment.errors import UserError
+from sentiment.streams import FORMATS
 
-EXAMPLES = [
-    "I went in expecting nothing and came out grinning. The two leads are a joy to watch.",
-    "Two hours of people walking down corridors. I have seen livelier car parks.",
-    "The hotel had a lovely pool, but the room was dirty and nobody cared when we told them.",
-]
+STATIC = Path(__file__).with_name("static")
+KEPT = 3600
+"""Seconds that an uploaded or scored file is kept."""
+FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+HEAD = """\
+<meta name="description" content="Tells the sentiment of a review, and which words carry it">
+<link rel="stylesheet" href="page/page.css"><script type="module" src="page/page.js"></script>"""
+PROGRESS = gr.Progress()
+"""As a default value it lets Gradio pass one of its own."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+PLAIN: dict[str, Any] = {"apply_default_css": False}
+TITLE = "Sentiment of reviews"
+HEADER = f"""\
+<header class="top"><span class="mark" aria-hidden="true"></span><div><h1>{TITLE}</h1>
+<p>Reads a review as you type it, and shows what in it made up its mind.</p></div></header>"""
 
 
-def verdict(predictor: Predictor, review: str) -> dict[str, float] | None:
-    """Return each label's probability, or None where there is nothing to read."""
-    if not review.strip():
-        return None
-    (positive,) = predictor.score_texts([review])
-    return {LABELS[1]: float(positive), LABELS[0]: float(1 - positive)}
+def build(service: Service) -> gr.Blocks:
+    """Return the page, to be mounted."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT, KEPT)) as page:
+        gr.HTML(HEADER, **PLAIN)
+        with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tab("Write", id="write"):
+                gr.HTML(views.live(), **PLAIN)
+            with gr.Tab("File", id="file"):
+                _files(service)
+            with gr.Tab("Tokenizers", id="tokenizers"):
+                gr.Markdown("A model does not see words but tokens. The same text, as each tokenizer cuts it:")
+                text = gr.Textbox(views.TOKENIZED, label="Text", lines=2, max_length=1_000, elem_id="to-cut")
+                cut = gr.HTML(elem_id="cuts", **PLAIN)
 
+                def cuts(text: str) -> str:
+                    return views.cuts(service.model, text[:1_000])
 
-def build(predictor: Predictor) -> gr.Blocks:
-    """Return the page, to be launched."""
+                page.load(cuts, text, cut, show_progress="hidden", queue=False, **PRIVATE)
+                text.change(cuts, text, cut, trigger_mode="always_last", show_progress="hidden", queue=False, **PRIVATE)
+            with gr.Tab("Model", id="model"):
+                with gr.Row():
+                    with gr.Column(scale=2, min_width=300):
+                        facts = gr.HTML(elem_id="facts", **PLAIN)
+                    with gr.Column(scale=3, min_width=300):
+                        card = gr.Markdown(elem_id="card")
 
-    def answer(review: str) -> dict[str, float] | None:
-        return verdict(predictor, review)
+                def model() -> tuple[str, str]:
+                    return views.facts(service.model), FRONT.sub("", service.model.card)
 
-    with gr.Blocks(title="Sentiment of reviews", analytics_enabled=False) as page:
-        gr.Markdown("# Sentiment of reviews\nType or paste a review; the verdict follows as you type.")
-        with gr.Row():
-            review = gr.Textbox(label="Review", lines=8, max_length=MAX_CHARACTERS, autofocus=True)
-            result = gr.Label(label="Sentiment", show_label=True)
-        gr.Examples(EXAMPLES, review)
-        gr.on([review.change, review.submit], answer, review, result, trigger_mode="always_last", api_name="predict")
+                page.load(model, None, [facts, card], show_progress="hidden", queue=False, **PRIVATE)
+        gr.HTML("<footer class='foot'><a href='docs'>JSON API</a></footer>", **PLAIN)
     return page
+
+
+def _files(service: Service) -> None:
+    gr.Markdown("Up to 50 MB of csv, tsv, jsonl (each also .gz) or parquet. Every column is kept, two are added.")
+    with gr.Row():
+        with gr.Column():
+            upload = gr.File(label="File with reviews", file_types=[f".{form}" for form in FORMATS] + [".gz"])
+            column = gr.Dropdown(label="Column of the reviews", choices=[], interactive=True)
+            form = gr.Radio(["csv", "parquet", "jsonl"], value="csv", label="Format of the results")
+            start = gr.Button("Read the reviews", variant="primary", interactive=False)
+        with gr.Column():
+            result = gr.HTML(elem_id="summary", min_height=120, **PLAIN)
+            download = gr.File(label="Results", file_count="multiple", interactive=False, visible=False)
+
+    def look(path: str | None) -> tuple[Any, Any, str, Any]:
+        names: list[str] = []
+        said = ""
+        if path:
+            try:
+                names = columns_of(Path(path))
+                if not names:
+                    said = views.trouble("No column of this file holds texts.")
+            except UserError as error:
+                said = views.trouble(_named(error, path))
+        chosen = names[0] if names else None
+        return (
+            gr.Dropdown(choices=names, value=chosen),
+            gr.Button(interactive=bool(names)),
+            said,
+            gr.File(visible=False),
+        )
+
+    def read(path: str, text: str, form: str, progress: gr.Progress = PROGRESS) -> tuple[str, Any]:
+        try:
+            outcome = score_file(
+                Path(path), text, form, service.read_from_thread, lambda done, rows: progress((done, rows), unit="rows")
+            )
+        except UserError as error:
+            return views.trouble(_named(error, path)), gr.File(visible=False)
+        return views.summary(outcome), gr.File([str(path) for path in outcome.paths], visible=True)
+
+    upload.change(look, upload, [column, start, result, download], show_progress="hidden", **PRIVATE)
+    start.click(
+        read, [upload, column, form], [result, download], concurrency_limit=2, show_progress_on=result, **PRIVATE
+    )
+
+
+def _named(error: UserError, path: str) -> str:
+    """Return what an error says, with the file's name instead of where it lies on the server."""
+    return str(error).replace(path, Path(path).name)
+
+
+def mount(app: FastAPI, service: Service) -> None:
+    """Put the page at the application's root, and what it loads at /page."""
+    app.mount("/page", StaticFiles(directory=STATIC))
+    # System fonts and colours that stay readable in light and dark.
+    theme = gr.themes.Default(
+        primary_hue="blue",
+        neutral_hue="slate",
+        radius_size="lg",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    gr.mount_gradio_app(
+        app,
+        build(service),
+        "/",
+        theme=theme,
+        head=HEAD,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        pwa=False,
+        max_file_size=service.settings.max_upload,
+        show_error=False,
+    )
+
+
+def let_go(app: FastAPI) -> None:
+    """End the connections that open pages keep, which would else hold up the end of the server."""
+    for route in app.routes:
+        page = getattr(route, "app", None)
+        if isinstance(page, gr.routes.App):
+            page.stop_event.set()

@@ -17,14 +17,14 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from sentiment.command import run
@@ -109,20 +109,23 @@ def fetched(name: str, folder: Path) -> Path:
     return Path(name)
 
 
-def check(reader: Reader, arguments: Namespace) -> None:
-    """Raise UserError unless the input has the columns that are asked for, and none that will be added."""
+def check(reader: Reader, source: str, text: str, label: str | None = None) -> None:
+    """Raise UserError unless the source has the columns that are asked for, and none that will be added."""
     names = reader.schema.names
-    for option, name in (("--text", arguments.text), ("--label", arguments.label)):
+    for option, name in (("--text", text), ("--label", label)):
         if name is not None and name not in names:
-            raise UserError(f"{arguments.input} has no column {name}: choose one with {option}: {', '.join(names)}")
-    kind = reader.schema.field(arguments.text).type
-    if not any(test(kind) for test in TEXTS):
-        raise UserError(
-            f"{arguments.input}: column {arguments.text} is of type {kind}: choose one of texts with --text"
-        )
+            raise UserError(f"{source} has no column {name}: choose one with {option}: {', '.join(names)}")
+    if not holds_texts(reader.schema.field(text)):
+        kind = reader.schema.field(text).type
+        raise UserError(f"{source}: column {text} is of type {kind}: choose one of texts with --text")
     there = [name for name in ("sentiment", "score") if name in names]
     if there:
-        raise UserError(f"{arguments.input} has a column {there[0]} already: rename or drop it")
+        raise UserError(f"{source} has a column {there[0]} already: rename or drop it")
+
+
+def holds_texts(column: pa.Field) -> bool:
+    """Return whether a column can hold the reviews."""
+    return any(test(column.type) for test in TEXTS)
 
 
 def extended(schema: pa.Schema) -> pa.Schema:
@@ -131,30 +134,30 @@ def extended(schema: pa.Schema) -> pa.Schema:
 
 
 def scored(
-    reader: Reader, predictor: Predictor, journal: Journal, text: str
+    reader: Reader, score: Callable[[Sequence[str]], ArrayLike], text: str
 ) -> Iterator[tuple[pa.Table, list[Rejected]]]:
-    """Yield the rows that have a text, with what is added to them, and the others, a batch at a time."""
+    """Yield the rows that have a text, with what is added to them, and the others, a batch at a time.
+
+    `score` is given at most CHUNK texts, and returns the probabilities of positive.
+    """
     schema = extended(reader.schema)
-    with tqdm(total=reader.rows, desc="score", unit="review") as progress:
-        for batch in reader:
-            values = batch.table[text].to_pylist()
-            faults = {place: reason for place, value in enumerate(values) if (reason := fault(value))}
-            good = [place for place in range(len(values)) if place not in faults]
-            scores: list[float] = []
-            for start in range(0, len(good), CHUNK):
-                chunk = [values[place] for place in good[start : start + CHUNK]]
-                # Six digits, and no claim of certainty, as in the pipeline's own predictions.
-                scores += np.clip(journal.score(predictor, chunk), 1e-6, 1 - 1e-6).round(6).tolist()
-                progress.update(len(chunk))
-            names = [predictor.labels[score >= 0.5] for score in scores]
-            columns = batch.table.take(pa.array(good, pa.int64())).columns
-            rejected = [
-                Rejected(batch.numbers[place], reason, batch.table.slice(place, 1).to_pylist()[0])
-                for place, reason in faults.items()
-            ]
-            rejected = sorted([*rejected, *batch.rejected], key=lambda row: row.row)
-            progress.update(len(rejected))
-            yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), rejected
+    for batch in reader:
+        values = batch.table[text].to_pylist()
+        faults = {place: reason for place, value in enumerate(values) if (reason := fault(value))}
+        good = [place for place in range(len(values)) if place not in faults]
+        scores: list[float] = []
+        for start in range(0, len(good), CHUNK):
+            chunk = [values[place] for place in good[start : start + CHUNK]]
+            # Six digits, and no claim of certainty, as in the pipeline's own predictions.
+            scores += np.clip(np.asarray(score(chunk)), 1e-6, 1 - 1e-6).round(6).tolist()
+        names = [LABELS[int(probability >= 0.5)] for probability in scores]
+        columns = batch.table.take(pa.array(good, pa.int64())).columns
+        rejected = [
+            Rejected(batch.numbers[place], reason, batch.table.slice(place, 1).to_pylist()[0])
+            for place, reason in faults.items()
+        ]
+        rejected = sorted([*rejected, *batch.rejected], key=lambda row: row.row)
+        yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), rejected
 
 
 def report(labels: Sequence[int], scores: Sequence[float]) -> None:
@@ -175,7 +178,7 @@ def main() -> None:
     with TemporaryDirectory() as temporary, ExitStack() as stack:
         source = fetched(arguments.input, Path(temporary))
         reader = Reader(source, arguments.format, arguments.text)
-        check(reader, arguments)
+        check(reader, arguments.input, arguments.text, arguments.label)
         predictor = Predictor(arguments.model, arguments.threads)
         if arguments.output == "-":
             place, rejected, output = Path(temporary) / "stdout", Path("stdout.rejected.jsonl"), stdout.buffer
@@ -185,7 +188,14 @@ def main() -> None:
         rejects = stack.enter_context(stack.enter_context(replacing(rejected)).open("wb"))
         journal = Journal(place.with_name(f"{place.name}.scores"), key_of(source, arguments.model, arguments.text))
         write = stack.enter_context(writer(output, arguments.output_format, extended(reader.schema), reader.json))
-        for table, bad in scored(reader, predictor, journal, arguments.text):
+        progress = stack.enter_context(tqdm(total=reader.rows, desc="score", unit="review"))
+
+        def known_or_read(texts: Sequence[str]) -> NDArray[np.float64]:
+            progress.update(len(texts))
+            return journal.score(predictor, texts)
+
+        for table, bad in scored(reader, known_or_read, arguments.text):
+            progress.update(len(bad))
             write(table)
             for row in bad:
                 rejects.write(f"{json.dumps(vars(row), ensure_ascii=False, default=str)}\n".encode())

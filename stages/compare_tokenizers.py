@@ -8,6 +8,7 @@ Reads   data/subsampled/{train,validation}.parquet, models/pretrained/, models/s
 Writes  metrics/tokenizers.json    tokens per word and per review, unknown tokens, how words are cut, accuracy with its
                                    interval; of the fine-tuned model with its own ids and with wrong ones
         plots/tokenizers.json      the accuracies
+        models/tokenizers/         the tokenizers, each as one JSON file, for the web page
 
     python -m stages.compare_tokenizers
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.files import replacing, write_json
 from sentiment.params import load_params
 from sentiment.reviews import draw, read_parquet
 
@@ -29,6 +30,7 @@ PRETRAINED = Path("models/pretrained")
 MODEL = Path("models/sentiment")
 METRICS = Path("metrics/tokenizers.json")
 PLOT = Path("plots/tokenizers.json")
+TOKENIZERS = Path("models/tokenizers")
 
 
 def read(split: str, size: int) -> pd.DataFrame:
@@ -64,7 +66,7 @@ def main() -> None:
         **{f"own/{name}": partial(own_tokenizer, name) for name in settings.pretrained},
         **{name: partial(learn, name, texts, settings.vocabulary) for name in ALGORITHMS},
     }
-    compared, rights = {}, {}
+    compared, rights, backends = {}, {}, {}
     for name, load in tqdm(tokenizers.items(), unit="tokenizer"):
         tokenizer = load()
         encode = Encoder(tokenizer, params.tokenize)
@@ -77,6 +79,8 @@ def main() -> None:
         found = figures(tokenizer, unseen, encoded_unseen, params.tokenize.max_length)
         found |= accuracy(rights[name]) | difference(rights[name], rights[models_own])
         compared[name] = found
+        if tokenizer.is_fast:
+            backends[name] = encode.bare().tokenizer
         # The speed is told and not written: with a time in them, equal inputs would give other metrics.
         tqdm.write(
             f"{name}: {found['vocabulary']:,} entries, {found['fertility']:.2f} tokens per word, "
@@ -89,6 +93,11 @@ def main() -> None:
     verdicts = np.stack([scorer.score(numbers) >= 0.5 for numbers in numberings]) == validation.label.to_numpy()
     fine_tuned = {"own": accuracy(verdicts[:1]), "wrong": accuracy(verdicts[1:])}
     print(f"fine-tuned model: accuracy {verdicts[0].mean():.3f}, with wrong ids {verdicts[1:].mean():.3f}")
+    with replacing(TOKENIZERS) as folder:
+        for name, backend in backends.items():
+            path = folder / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            backend.save(str(path))
     write_json(PLOT, points(compared))
     write_json(METRICS, {"fine_tuned": fine_tuned, "tokenizers": compared})
 

@@ -68,9 +68,11 @@ def test_the_same_inputs_give_the_same_bytes(folder: Path) -> None:
     runs = []
     for _ in range(2):
         compare_tokenizers.main()
-        runs.append((METRICS.read_bytes(), PLOT.read_bytes()))
+        saved = {path.name: path.read_bytes() for path in Path("models/tokenizers").iterdir()}
+        runs.append((METRICS.read_bytes(), PLOT.read_bytes(), saved))
 
     assert runs[0] == runs[1]
+    assert set(runs[0][2]) == {"tiny.json", *(f"{name}.json" for name in ALGORITHMS)}
 
 
 def test_a_tokenizer_of_the_users_own_is_compared_too(folder: Path) -> None:

@@ -1,0 +1,178 @@
+"""The JSON API: predictions, why they are so, and how the server is."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from app.explanation import explain, parts_of, segments
+from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
+from app.service import Read, Service
+from app.settings import MAX_CHARACTERS, MAX_TEXTS
+
+UNSURE = (0.35, 0.65)
+"""Between these scores a verdict is shown as doubtful."""
+
+Score = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of positive")]
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemBody, "description": description}
+    for status, description in (
+        (400, "The body can't be read"),
+        (413, "The body is too large"),
+        (422, "A text or their number is beyond the limits, or the body is of another form"),
+        (429, "This client sends too many requests"),
+        (503, "More texts wait than the server takes, or they were not read in time"),
+    )
+}
+
+
+# A text has something that is no blank.
+Text = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS, pattern=r"\S", examples=["A joy to watch."])]
+
+
+class OneText(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text
+
+
+class Texts(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS, examples=[["A joy.", "A bore."]])]
+
+
+def _kind(body: Any) -> str:
+    return ONE if isinstance(body, dict) and "texts" not in body else SEVERAL
+
+
+ONE, SEVERAL = BODY_KINDS
+# By its keys, so that a fault is told of the body that was meant.
+Body = Annotated[Annotated[OneText, Tag(ONE)] | Annotated[Texts, Tag(SEVERAL)], Discriminator(_kind)]
+
+
+class Prediction(BaseModel):
+    sentiment: Literal["negative", "positive"]
+    score: Score
+    unsure: bool = Field(description=f"Whether the score lies between {UNSURE[0]} and {UNSURE[1]}")
+
+    @classmethod
+    def of(cls, score: float) -> "Prediction":
+        # Six digits, as in the pipeline's own predictions.
+        return cls(
+            sentiment="positive" if score >= 0.5 else "negative",
+            score=round(score, 6),
+            unsure=UNSURE[0] < score < UNSURE[1],
+        )
+
+
+class Predictions(BaseModel):
+    model: str = Field(description="What the model is known by; equal models share it")
+    predictions: list[Prediction] = Field(description="One for each text, in their order")
+
+
+class Word(BaseModel):
+    text: str
+    weight: float = Field(description="By how much the log odds of positive fall when it is left out")
+
+
+class Part(BaseModel):
+    text: str
+    prediction: Prediction
+
+
+class Explanation(BaseModel):
+    model: str
+    prediction: Prediction
+    words: list[Word] = Field(description="The whole text, cut into words or, where it is long, groups of words")
+    parts: list[Part] = Field(
+        description="A long text's parts, each read by itself; empty where the model reads it whole"
+    )
+
+
+class ModelFacts(BaseModel):
+    model: str
+    labels: list[str]
+    max_length: int = Field(description="Tokens that the model reads of a text")
+    truncation: str = Field(description="What it reads of a longer one")
+    temperature: float
+    card: str = Field(description="The model card, in Markdown")
+    metrics: dict[str, Any] = Field(description="The pipeline's metrics, by file")
+
+
+class State(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+def build(service: Service) -> APIRouter:
+    """Return the routes that read texts."""
+    router = APIRouter(prefix="/v1")
+
+    async def read(request: Request, texts: list[str]) -> list[Read]:
+        request.scope["told"] = {"texts": len(texts)}
+        async with asyncio.timeout(service.settings.seconds):
+            return await service.batcher.read(texts)
+
+    @router.post("/predict", responses=PROBLEMS, summary="Tell the sentiment of one text or several")
+    async def predict(request: Request, body: Body) -> Predictions:
+        found = await read(request, [body.text] if isinstance(body, OneText) else body.texts)
+        return Predictions(model=found[-1].model, predictions=[Prediction.of(each.score) for each in found])
+
+    @router.post("/explain", responses=PROBLEMS, summary="Tell which words of a text carry its sentiment")
+    async def explanation(request: Request, body: OneText) -> Explanation:
+        text = body.text
+        cut, parts = segments(text), parts_of(text, service.model.predictor)
+        without = [text[: word.start] + text[word.stop :] for word in cut]
+        found = await read(request, [text, *without, *(text[part] for part in parts)])
+        scores = [each.score for each in found]
+        weights = explain(scores[0], scores[1 : 1 + len(cut)])
+        verdicts = scores[1 + len(cut) :]
+        return Explanation(
+            model=found[0].model,
+            prediction=Prediction.of(scores[0]),
+            words=[Word(text=text[word], weight=weight) for word, weight in zip(cut, weights, strict=True)],
+            parts=[
+                Part(text=text[part], prediction=Prediction.of(score))
+                for part, score in zip(parts, verdicts, strict=True)
+            ],
+        )
+
+    @router.get("/model", summary="Tell what the served model is")
+    async def model() -> ModelFacts:
+        served = service.model
+        tokenize = served.predictor.preprocessing.tokenize
+        return ModelFacts(
+            model=served.identity,
+            labels=served.predictor.labels,
+            max_length=tokenize.max_length,
+            truncation=tokenize.truncation,
+            temperature=served.predictor.temperature,
+            card=served.card,
+            metrics=served.metrics,
+        )
+
+    return router
+
+
+def health(service: Service) -> APIRouter:
+    """Return what a load balancer and Prometheus ask."""
+    router = APIRouter()
+
+    @router.get("/healthz", summary="Tell whether the process lives")
+    async def healthz() -> State:
+        return State()
+
+    @router.get("/readyz", summary="Tell whether requests are taken", responses={503: {"model": ProblemBody}})
+    async def readyz() -> State:
+        if not service.ready:
+            problem = Problem(code="not_ready", message="the server starts or stops", change="ask again in a moment")
+            raise RefusedError(503, problem, 1)
+        return State()
+
+    @router.get("/metrics", summary="Tell the metrics, for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router

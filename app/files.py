@@ -1,0 +1,91 @@
+"""A file in, a scored file out, for the page."""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from sentiment.predict import check, extended, holds_texts, scored
+from sentiment.streams import Reader, format_of, writer
+
+LIKELY = re.compile(r"text|review|comment|content|body|message", re.IGNORECASE)
+FORMULA = re.compile(r"^\s*[=+@\-\t\r]")
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?%?", re.IGNORECASE)
+
+
+@dataclass
+class Outcome:
+    """What became of a file: the paths written, the scores in order, and why rows were set aside."""
+
+    paths: list[Path]
+    scores: list[float] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+
+
+def columns_of(path: Path) -> list[str]:
+    """Return the columns that can hold the reviews, the likeliest first; raise UserError for no such file."""
+    schema = Reader(path, format_of(path.name), "").schema
+    names = [column.name for column in schema if holds_texts(column)]
+    return sorted(names, key=lambda name: not LIKELY.search(name))
+
+
+def harmless(table: pa.Table) -> pa.Table:
+    """Return the table as a spreadsheet may open it: texts and names that it would take for formulas get a quote."""
+    columns = [
+        pa.array([value if value is None else _harmless(value) for value in column.to_pylist()], column.type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=[_harmless(name) for name in table.column_names])
+
+
+def _harmless(value: str) -> str:
+    return f"'{value}" if FORMULA.match(value) and not NUMBER.fullmatch(value.strip()) else value
+
+
+def score_file(
+    path: Path,
+    text: str,
+    form: str,
+    score: Callable[[Sequence[str]], list[float]],
+    progress: Callable[[int, int], None],
+) -> Outcome:
+    """Score a file's column of texts and write its rows, and those set aside, into a new temporary folder.
+
+    `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
+    that is none.
+    """
+    reader = Reader(path, format_of(path.name), text)
+    check(reader, path.name, text)
+    schema = extended(reader.schema)
+    stem = re.sub(r"[^\w-]+", "_", path.name.split(".")[0])[:60] or "reviews"
+    folder = Path(tempfile.mkdtemp(prefix="scored-"))
+    outcome = Outcome([folder / f"{stem}-scored.{form}"])
+    rejects = folder / f"{stem}-set-aside.jsonl"
+    is_csv = form == "csv"
+
+    def counted(texts: Sequence[str]) -> list[float]:
+        progress(len(outcome.scores) + len(outcome.rejected), reader.rows)
+        found = score(texts)
+        outcome.scores += found
+        return found
+
+    with ExitStack() as stack:
+        file = stack.enter_context(outcome.paths[0].open("wb"))
+        written = harmless(schema.empty_table()).schema if is_csv else schema
+        write = stack.enter_context(writer(file, form, written, reader.json))
+        with rejects.open("w", encoding="utf-8") as aside:
+            for table, bad in scored(reader, counted, text):
+                write(harmless(table) if is_csv else table)
+                for row in bad:
+                    outcome.rejected.append(f"row {row.row:,}: {row.reason}")
+                    aside.write(f"{json.dumps(vars(row), ensure_ascii=False, default=str)}\n")
+    if outcome.rejected:
+        outcome.paths.append(rejects)
+    return outcome

@@ -1,0 +1,108 @@
+"""What every request goes through: its id, the limits on its client and its body, the log and the metrics."""
+
+import re
+import time
+import uuid
+from typing import Any
+
+from fastapi import HTTPException
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import problems
+from app.observation import Metrics, log
+from app.settings import Settings
+
+API = "/api/"
+HEALTH = {"/healthz", "/readyz", "/metrics"}
+IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Nothing is fetched from, or sent to, another host, whatever a text or a library says; the page's own scripts and
+    # styles are inline in places.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self' blob:; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'"
+    ),
+}
+
+
+class Gate:
+    """The outermost layer of the application. What stands under API is limited; all is logged and counted."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self.rate = RateLimitItemPerMinute(settings.rate)
+        self.limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+        asked = Headers(scope=scope).get("x-request-id", "")
+        identity = scope["request_id"] = asked if IDENTITY.fullmatch(asked) else uuid.uuid4().hex
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = identity
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._limited(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - started
+            route = _route(scope)
+            self.metrics.requests.labels(scope["method"], route, str(status)).inc()
+            self.metrics.seconds.labels(route).observe(seconds)
+            if route != "page":
+                fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
+                log("request", request_id=identity, **fields, ms=round(1000 * seconds, 1), **scope.get("told", {}))
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith(API):
+            await self.app(scope, receive, send)
+            return
+        client = (scope.get("client") or ("unknown",))[0]
+        if not self.limiter.hit(self.rate, client):
+            await _too_many(self.settings.rate)(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        read, limit = 0, self.settings.max_body
+        announced = int(declared) if declared.isdigit() and len(declared) < 20 else 0
+
+        async def receiving() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if max(announced, read) > limit:
+                raise HTTPException(413, f"the body is larger than {limit:,} bytes")
+            return message
+
+        await self.app(scope, receiving, send)
+
+
+def _too_many(rate: int) -> ASGIApp:
+    problem = problems.Problem(
+        code="too_many_requests",
+        message=f"a client has {rate:,} requests a minute",
+        change="send several texts in one request, or wait for Retry-After seconds",
+    )
+    return problems.answer(429, problem, 60)
+
+
+def _route(scope: Scope) -> str:
+    """Return the route's path for the metrics: one of few, whatever is asked for."""
+    if scope["path"].startswith(API):
+        return API.rstrip("/") + getattr(scope.get("route"), "path", "")
+    return scope["path"] if scope["path"] in HEALTH else "page"

@@ -1,0 +1,110 @@
+"""The application: page, API and health of one process, and the process around them."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from app import api, problems
+from app.middleware import Gate
+from app.observation import JsonLines, Metrics, log
+from app.service import Service
+from app.settings import Settings
+from sentiment.errors import UserError, reason
+
+
+def build(settings: Settings) -> FastAPI:
+    """Load the model and return the application that serves it."""
+    metrics = Metrics()
+    service = Service(settings, metrics)
+
+    # It takes seconds to import, which a missing model must not cost.
+    from app import page
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    root = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    root.state.service = service
+    json_api = FastAPIOffline(title="Sentiment of reviews", version="1", redoc_url=None)
+    json_api.include_router(api.build(service))
+    problems.handle(json_api)
+    problems.handle(root)
+    root.mount("/api", json_api)
+    root.include_router(api.health(service))
+
+    @root.get("/docs")
+    async def docs() -> RedirectResponse:
+        return RedirectResponse("api/docs")
+
+    page.mount(root, service)
+    root.add_middleware(Gate, settings=settings, metrics=metrics)
+    return root
+
+
+class Server(uvicorn.Server):
+    """A server that loads the model anew on SIGHUP, and once stopped, lets open pages go but owes no answer."""
+
+    def __init__(self, application: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.application = application
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        loop, loads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        def reload() -> None:
+            task = loop.create_task(self.application.state.service.reload())
+            loads.add(task)
+            task.add_done_callback(loads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        from app import page
+
+        log("stopping")
+        page.let_go(self.application)
+        await super().shutdown(sockets)
+        log("stopped")
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    # Until the model is there, a wish for another one means nothing, and must not end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    address = _bound(host, port)
+    application = build(settings)
+    # uvicorn handles them while it runs, and raises them again once it has stopped as they asked.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.drain,
+        server_header=False,
+    )
+    Server(application, config).run([address])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has the address but takes no connection yet; raise UserError where it is not to be had."""
+    address = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        address.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise UserError(f"can't serve at {host}, port {port}: {reason(error)}; give another --host or --port") from None
+    return address

@@ -1,0 +1,186 @@
+"""Load the server until it can do no more, kill it while it works, and see that no answer is wrong or silently lost.
+
+Reads   models/exported/, data/subsampled/test.parquet
+Writes  benchmarks/load.json    saturated: answers per second, milliseconds until one comes (median, p99), errors, wrong
+                                answers, megabytes of the server's memory after a quarter of the time and at the end
+                                restarted: kills, and what became of the requests: answered, failed, wrong, lost
+
+    python -m benchmarks.load
+
+Each of the connections sends a review, waits, compares the answer with the model's own score and sends the next. In the
+second part the server is killed and started anew, over and over: a request must end in the right answer or in an error
+that its client sees.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import httpx
+from tqdm import tqdm
+
+from sentiment.command import run
+from sentiment.files import write_json
+from sentiment.params import load_params
+from sentiment.predictor import Predictor
+from sentiment.reviews import read_parquet
+
+EXPORTED = Path("models/exported")
+TEST = Path("data/subsampled/test.parquet")
+RESULTS = Path("benchmarks/load.json")
+PORT = 7869
+URL = f"http://127.0.0.1:{PORT}"
+REVIEWS = 128
+LOST = 60
+"""Seconds after which an answer counts as lost."""
+
+
+class Clients:
+    """A number of connections that ask one review after the other, until they are stopped."""
+
+    def __init__(self, connections: int, expected: dict[str, float]) -> None:
+        self.connections, self.expected = connections, expected
+        self.outcomes: Counter[str] = Counter()
+        self.milliseconds: list[float] = []
+        self.going = True
+
+    async def run(self) -> None:
+        limits = httpx.Limits(max_connections=self.connections)
+        async with httpx.AsyncClient(base_url=URL, timeout=LOST, limits=limits) as client, asyncio.TaskGroup() as group:
+            for place in range(self.connections):
+                group.create_task(self._ask(client, place))
+
+    async def _ask(self, client: httpx.AsyncClient, place: int) -> None:
+        reviews = list(self.expected)
+        for turn in count(place):
+            if not self.going:
+                return
+            outcome, milliseconds = await self._one(client, reviews[turn % len(reviews)])
+            self.outcomes[outcome] += 1
+            if outcome == "answered":
+                self.milliseconds.append(milliseconds)
+            elif outcome == "failed":
+                # Against a server that is down, the next try would fail at once.
+                await asyncio.sleep(0.05)
+
+    async def _one(self, client: httpx.AsyncClient, review: str) -> tuple[str, float]:
+        started = time.perf_counter()
+        try:
+            answer = await client.post("/api/v1/predict", json={"text": review})
+        except httpx.TimeoutException:
+            return "lost", 0.0
+        except httpx.TransportError:
+            return "failed", 0.0
+        if answer.status_code != httpx.codes.OK:
+            return "failed", 0.0
+        (found,) = answer.json()["predictions"]
+        right = abs(found["score"] - self.expected[review]) < 1e-6
+        return ("answered" if right else "wrong"), 1000 * (time.perf_counter() - started)
+
+
+@contextmanager
+def serving() -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server that limits no client, ready when this begins, killed when it ends."""
+    environment = os.environ | {"SENTIMENT_RATE": "1000000000", "SENTIMENT_THREADS": str(load_params().threads)}
+    command = [sys.executable, "-m", "app", "--port", str(PORT)]
+    server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while status() != httpx.codes.OK:
+            if server.poll() is not None:
+                sys.exit(f"the server does not start: {' '.join(command)} says why")
+            time.sleep(0.1)
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
+def status() -> int:
+    """Return the status of the server's readiness, 0 where there is no answer."""
+    try:
+        return httpx.get(f"{URL}/readyz").status_code
+    except httpx.TransportError:
+        return 0
+
+
+def megabytes(server: subprocess.Popen[bytes]) -> float:
+    """Return the memory that a process has now; on Linux only."""
+    (line,) = (
+        line
+        for line in Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8").splitlines()
+        if line.startswith("VmRSS")
+    )
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+@contextmanager
+def asking(clients: Clients) -> Iterator[None]:
+    """Let clients ask as long as this lasts; it ends when each has its last answer."""
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(asyncio.run, clients.run())
+        try:
+            yield
+        finally:
+            clients.going = False
+        asked.result()
+
+
+def saturate(clients: Clients, seconds: int) -> dict[str, Any]:
+    memory = []
+    with serving() as server, asking(clients):
+        for _ in tqdm(range(seconds), desc="saturated", unit="s"):
+            time.sleep(1)
+            memory.append(megabytes(server))
+        answered = clients.outcomes["answered"]
+    return {
+        "seconds": seconds,
+        "connections": clients.connections,
+        "answers_per_second": answered / seconds,
+        "median_ms": median(clients.milliseconds),
+        "p99_ms": quantiles(clients.milliseconds, n=100)[-1],
+        **{name: clients.outcomes[name] for name in ("failed", "wrong", "lost")},
+        "memory_early_mb": memory[seconds // 4],
+        "memory_late_mb": memory[-1],
+    }
+
+
+def restart(clients: Clients, kills: int) -> dict[str, Any]:
+    with asking(clients):
+        for kill in tqdm(range(kills), desc="restarted", unit="kill"):
+            with serving():
+                # At another moment of a request each time.
+                time.sleep(0.5 + 0.07 * (kill % 7))
+    return {"kills": kills, **{name: clients.outcomes[name] for name in ("answered", "failed", "wrong", "lost")}}
+
+
+def main() -> None:
+    parser = ArgumentParser("load")
+    parser.add_argument("--seconds", type=int, default=60, help="of the first part (60)")
+    parser.add_argument("--connections", type=int, default=64, help="at a time (64)")
+    parser.add_argument("--kills", type=int, default=50, help="of the second part (50)")
+    arguments = parser.parse_args()
+    reviews = read_parquet(TEST, ["text"])["text"].to_pylist()[:REVIEWS]
+    scores = Predictor(EXPORTED, load_params().threads).score_texts(reviews).tolist()
+    expected = dict(zip(reviews, scores, strict=True))
+    parts = {
+        "saturated": saturate(Clients(arguments.connections, expected), arguments.seconds),
+        "restarted": restart(Clients(arguments.connections, expected), arguments.kills),
+    }
+    write_json(RESULTS, parts | {"threads": load_params().threads})
+    for name, figures in parts.items():
+        print(f"{name}: " + ", ".join(f"{key} {round(value, 1):,}" for key, value in figures.items()))
+
+
+if __name__ == "__main__":
+    run(main, "load")

@@ -1,0 +1,338 @@
+"""The JSON API, asked within the process."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.server import build
+from app.settings import MAX_CHARACTERS, MAX_TEXTS, Settings
+from sentiment.predictor import Predictor
+
+PREDICT, EXPLAIN = "/api/v1/predict", "/api/v1/explain"
+NASTY = [
+    "\x00 good \x00",
+    "<script>alert(1)</script>",
+    "😀 … e\u0301 \u200d",
+    "[SEP] {{7*7}} ${7*7}",
+    "=cmd()",
+    "x" * 9_999,
+]
+
+
+def test_one_text_gets_the_models_score(client: TestClient, predictor: Predictor) -> None:
+    answer = client.post(PREDICT, json={"text": "the film was superb"})
+    ((label, score),) = predictor.predict(["the film was superb"])
+
+    assert answer.status_code == 200
+    (found,) = answer.json()["predictions"]
+    assert found == {"sentiment": label, "score": round(score, 6), "unsure": 0.35 < score < 0.65}
+    assert re.fullmatch("[0-9a-f]{12}", answer.json()["model"])
+
+
+def test_several_texts_get_their_scores_in_their_order(client: TestClient, predictor: Predictor) -> None:
+    texts = [*NASTY, "the plot was bad", "good"] * 20
+    answer = client.post(PREDICT, json={"texts": texts})
+
+    assert answer.status_code == 200
+    scores = [found["score"] for found in answer.json()["predictions"]]
+    assert scores == predictor.score_texts(texts).round(6).tolist()
+
+
+def test_concurrent_requests_are_read_together_and_get_their_own_answers(settings: Settings) -> None:
+    texts = [f"{'good' if number % 2 else 'bad'} film {number}" for number in range(40)]
+    with TestClient(build(settings)) as client:
+        expected = [client.post(PREDICT, json={"text": text}).json() for text in texts]
+        batches = _sample(client, "batch_texts_count")
+        with ThreadPoolExecutor(20) as threads:
+            found = list(threads.map(lambda text: client.post(PREDICT, json={"text": text}).json(), texts))
+
+        assert found == expected
+        assert _sample(client, "batch_texts_count") - batches < len(texts)
+
+
+def test_the_explanation_weighs_every_word_by_what_changes_without_it(client: TestClient, predictor: Predictor) -> None:
+    text = "  the film was superb,\nthe cast  dull "
+    answer = client.post(EXPLAIN, json={"text": text}).json()
+    words = answer["words"]
+
+    assert "".join(word["text"] for word in words) == text
+    assert [word["text"].strip() for word in words] == text.split()
+    whole, without = predictor.score_texts([text, "  the film was the cast  dull "])
+    gap = _log_odds(whole) - _log_odds(without)
+    assert words[3]["weight"] == pytest.approx(gap, abs=1e-3)
+    assert answer["parts"] == []
+    assert answer["prediction"]["score"] == pytest.approx(whole, abs=1e-6)
+
+
+def test_a_text_that_the_model_cannot_read_whole_gets_a_verdict_for_each_part(
+    client: TestClient, predictor: Predictor
+) -> None:
+    text = " ".join(
+        ["The film was superb and lovely, the cast was fine."] * 10 + ["The plot was awful, bad, dull!"] * 10
+    )
+    answer = client.post(EXPLAIN, json={"text": text}).json()
+    parts = [part["text"] for part in answer["parts"]]
+
+    assert "".join(parts) == text
+    assert len(parts) > 2
+    assert all(encoded.tokens <= 64 + 2 * 9 for encoded in predictor.encode(parts))
+    scores = [part["prediction"]["score"] for part in answer["parts"]]
+    assert scores == predictor.score_texts(parts).round(6).tolist()
+    assert scores[0] > scores[-1]
+    assert len(answer["words"]) <= 48
+    assert "".join(word["text"] for word in answer["words"]) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["." * MAX_CHARACTERS, "a\n" * 9_999, "a" + " " * 9_999, "\t" * 9_999 + "a", "a. " * 6_000]
+)
+def test_no_text_is_too_odd_to_be_explained(client: TestClient, text: str) -> None:
+    answer = client.post(EXPLAIN, json={"text": text})
+
+    assert answer.status_code == 200
+    assert "".join(word["text"] for word in answer.json()["words"]) == text
+    assert len(answer.json()["parts"]) <= 49
+
+
+def test_the_model_tells_what_it_is(client: TestClient, settings: Settings) -> None:
+    found = client.get("/api/v1/model").json()
+
+    assert found["labels"] == ["negative", "positive"]
+    assert (found["max_length"], found["temperature"]) == (64, 0.1)
+    assert found["card"] == (settings.model / "README.md").read_text()
+    assert found["metrics"]["cross/books"]["accuracy"] == 0.875
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+BAD_BODIES = {
+    "empty": b"",
+    "not JSON": b"text=good",
+    "not UTF-8": b'{"text": "\xff"}',
+    "a list": b'["good"]',
+    "a number": b"7",
+    "null": b'{"text": null}',
+    "a number as text": b'{"text": 7}',
+    "no text": b'{"text": ""}',
+    "blanks": b'{"text": " \\n\\t"}',
+    "no texts": b'{"texts": []}',
+    "a text for texts": b'{"texts": "good"}',
+    "one null": b'{"texts": ["good", null]}',
+    "both": b'{"text": "good", "texts": ["good"]}',
+    "another key": b'{"text": "good", "model": "other"}',
+    "a lone surrogate": b'{"text": "half \\ud83d"}',
+    "a lone surrogate as key": b'{"\\ud83d": "good"}',
+    "deep": DEEP.encode(),
+    "deep within": f'{{"text": {DEEP}}}'.encode(),
+    "a huge number": b'{"text": ' + b"9" * 100_000 + b"}",
+    "too long": json.dumps({"text": "x" * (MAX_CHARACTERS + 1)}).encode(),
+    "too many": json.dumps({"texts": ["x"] * (MAX_TEXTS + 1)}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
+def test_a_bad_body_is_refused_with_what_to_change(client: TestClient, body: bytes) -> None:
+    answer = client.post(PREDICT, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code in {400, 422}
+    error = answer.json()["error"]
+    assert error["code"] in {"invalid", "bad_request"}
+    assert error["message"]
+    assert error["change"]
+    assert len(answer.content) < 600
+
+
+def test_a_bad_text_is_named_by_its_place_and_not_quoted(client: TestClient) -> None:
+    answer = client.post(PREDICT, json={"texts": ["good", "s3cret" * 10_000]})
+
+    assert answer.status_code == 422
+    assert answer.json()["error"]["where"].endswith("texts.1")
+    assert "at most 20000 characters" in answer.json()["error"]["message"]
+    assert "s3cret" not in answer.text
+
+
+def _chunks() -> Iterator[bytes]:
+    for _ in range(100):
+        yield b" " * 100_000
+
+
+@pytest.mark.parametrize("path", [PREDICT, EXPLAIN])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_ten_megabytes_are_refused(client: TestClient, path: str, chunked: bool) -> None:
+    body = _chunks() if chunked else b" " * 10_000_000
+    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 413
+    assert answer.json()["error"] == {
+        "code": "too_large",
+        "message": "the body is larger than 1,000,000 bytes",
+        "change": "send fewer or shorter texts in each request",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/v1/nothing", 404, "not_found"),
+        ("GET", PREDICT, 405, "method_not_allowed"),
+        ("DELETE", "/api/v1/model", 405, "method_not_allowed"),
+    ],
+)
+def test_what_there_is_not_is_answered_in_json_too(
+    client: TestClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = client.request(method, path)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_a_request_keeps_its_id_or_gets_one(client: TestClient) -> None:
+    def identity(asked: str) -> str:
+        return client.get("/healthz", headers={"X-Request-ID": asked}).headers["X-Request-ID"]
+
+    assert identity("abc-1.2_3") == "abc-1.2_3"
+    for bad in ("", "a b", "x" * 65, '"}'):
+        assert re.fullmatch("[0-9a-f]{32}", identity(bad))
+
+
+def test_every_request_is_logged_as_a_line_of_json_without_its_texts(
+    client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.post(PREDICT, json={"texts": ["a s3cret", "b s3cret"]}, headers={"X-Request-ID": "mine"})
+    client.post(PREDICT, json={"text": 5, "s3cret": 1})
+
+    written = capsys.readouterr().err
+    first, second = (json.loads(line) for line in written.splitlines())
+    assert (first["request_id"], first["route"], first["status"], first["texts"]) == ("mine", PREDICT, 200, 2)
+    assert second["status"] == 422
+    assert "s3cret" not in written
+
+
+def test_a_defect_is_answered_with_its_id_and_logged_without_the_text(
+    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = client.app.state.service
+
+    def broken(texts: object) -> None:
+        raise ValueError(f"no: {texts}")
+
+    monkeypatch.setattr(service.model.predictor, "score_texts", broken)
+    answer = client.post(PREDICT, json={"text": "s3cret"}, headers={"X-Request-ID": "mine"})
+
+    assert answer.status_code == 500
+    assert "mine" in answer.json()["error"]["change"]
+    written = capsys.readouterr().err
+    assert "s3cret" not in answer.text + written
+    assert "ValueError" in written
+    monkeypatch.undo()
+    assert client.post(PREDICT, json={"text": "good"}).status_code == 200
+
+
+def test_a_client_that_asks_too_often_is_told_to_wait(settings: Settings) -> None:
+    with TestClient(build(settings.model_copy(update={"rate": 3}))) as client:
+        answers = [client.get("/api/v1/model") for _ in range(5)]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+        assert answers[-1].json()["error"]["code"] == "too_many_requests"
+        assert int(answers[-1].headers["Retry-After"]) > 0
+        assert client.get("/healthz").status_code == 200
+
+
+def test_overload_is_refused_at_once_and_passes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TestClient(build(settings.model_copy(update={"queue": MAX_TEXTS}))) as client, ThreadPoolExecutor(1) as thread:
+        hold, held = threading.Event(), threading.Event()
+        predictor = client.app.state.service.model.predictor
+        score = predictor.score_texts
+
+        def slow(texts: list[str]) -> object:
+            held.set()
+            hold.wait(30)
+            return score(texts)
+
+        monkeypatch.setattr(predictor, "score_texts", slow)
+        first = thread.submit(client.post, PREDICT, json={"texts": ["good"] * MAX_TEXTS})
+        held.wait(30)
+        refused = client.post(PREDICT, json={"texts": ["bad"] * 100})
+
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert refused.json()["error"]["code"] == "overloaded"
+        assert not first.done()
+        assert _sample(client, "waiting_texts") == MAX_TEXTS - settings.batch
+        hold.set()
+        assert first.result().status_code == 200
+        assert client.post(PREDICT, json={"texts": ["bad"] * 100}).status_code == 200
+
+
+def test_a_request_that_takes_too_long_is_given_up_and_its_texts_are_not_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(build(settings.model_copy(update={"seconds": 0.2}))) as client:
+        hold = threading.Event()
+        read: list[str] = []
+        predictor = client.app.state.service.model.predictor
+        score = predictor.score_texts
+
+        def slow(texts: list[str]) -> object:
+            hold.wait(30)
+            read.extend(texts)
+            return score(texts)
+
+        monkeypatch.setattr(predictor, "score_texts", slow)
+        answer = client.post(PREDICT, json={"texts": [f"good {number}" for number in range(100)]})
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_slow")
+        hold.set()
+        assert client.post(PREDICT, json={"text": "last"}).status_code == 200
+        assert read[settings.batch :] == ["last"]
+
+
+def test_a_server_that_has_not_started_is_alive_but_not_ready(settings: Settings) -> None:
+    client = TestClient(build(settings))
+
+    assert client.get("/healthz").json() == {"status": "ok"}
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+    with client:
+        assert client.get("/readyz").json() == {"status": "ok"}
+    assert client.get("/readyz").status_code == 503
+
+
+def test_prometheus_is_told_of_requests_by_route_whatever_was_asked_for(client: TestClient) -> None:
+    for path in ("/api/v1/model", "/api/a", "/api/b", "/wp-login.php"):
+        client.get(path)
+    routes = set(re.findall(r'http_requests_total{[^}]*route="([^"]*)"', client.get("/metrics").text))
+
+    assert "/api/v1/model" in routes
+    assert routes <= {
+        PREDICT,
+        EXPLAIN,
+        "/api/v1/model",
+        "/api",
+        "/api/openapi.json",
+        "page",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+
+
+def test_the_documentation_loads_nothing_from_another_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+
+    assert "swagger-ui" in page
+    assert re.findall(r"(?:src|href)=\"(?:https?:)?//", page) == []
+
+
+def _sample(client: TestClient, name: str) -> float:
+    (line,) = (line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} "))
+    return float(line.split()[1])
+
+
+def _log_odds(score: float) -> float:
+    import math
+
+    return math.log(score / (1 - score))

@@ -1,0 +1,126 @@
+"""A file in, a scored file out."""
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.files import Outcome, columns_of, score_file
+from app.views import summary
+from sentiment.errors import UserError
+from sentiment.predictor import Predictor
+
+ROWS = [["=cmd|' /C calc'!A0", "good"], ["@SUM(1)", "bad"], ["-5", "-boring"], ["+1.5e3", "+ good"], ["\tx", ""]]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "my reviews.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["=note", "review"], *ROWS])
+    return path
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "results"))
+    yield
+    shutil.rmtree(tmp_path / "results")
+
+
+def no_progress(done: int, rows: int) -> None:
+    pass
+
+
+def score(path: Path, text: str, form: str, predictor: Predictor) -> Outcome:
+    return score_file(path, text, form, lambda texts: predictor.score_texts(texts).tolist(), no_progress)
+
+
+def test_the_likeliest_column_of_texts_comes_first(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": [1], "user": ["a"], "Review Text": ["good"], "stars": [2.5]}), path)
+
+    assert columns_of(table) == ["review", "=note"]
+    assert columns_of(path) == ["Review Text", "user"]
+
+
+def test_all_columns_are_kept_and_what_a_spreadsheet_would_run_gets_a_quote(table: Path, predictor: Predictor) -> None:
+    outcome = score(table, "review", "csv", predictor)
+
+    assert [path.name for path in outcome.paths] == ["my_reviews-scored.csv", "my_reviews-set-aside.jsonl"]
+    with outcome.paths[0].open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["'=note", "review", "sentiment", "score"]
+    assert [row[:2] for row in rows] == [
+        ["'=cmd|' /C calc'!A0", "good"],
+        ["'@SUM(1)", "bad"],
+        ["-5", "'-boring"],
+        ["+1.5e3", "'+ good"],
+    ]
+    assert [float(row[3]) for row in rows] == predictor.score_texts([row[1] for row in ROWS[:4]]).round(6).tolist()
+    assert json.loads(outcome.paths[1].read_text())["reason"] == "the text is empty"
+    assert outcome.rejected == ["row 6: the text is empty"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_other_formats_keep_every_value_as_it_is(table: Path, predictor: Predictor, form: str) -> None:
+    (path, _) = score(table, "review", form, predictor).paths
+    rows = (
+        pq.read_table(path).to_pylist()
+        if form == "parquet"
+        else [json.loads(line) for line in path.open(encoding="utf-8")]
+    )
+
+    assert [[row["=note"], row["review"]] for row in rows] == ROWS[:4]
+    assert {row["sentiment"] for row in rows} <= {"positive", "negative"}
+
+
+def test_progress_is_told_in_rows(tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("text\n" + "good\n" * 600)
+    told: list[tuple[int, int]] = []
+    score_file(path, "text", "csv", lambda texts: [0.5] * len(texts), lambda done, rows: told.append((done, rows)))
+
+    assert told == [(0, 600), (256, 600), (512, 600)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"", "a.csv is empty"),
+        ("a.csv", b'text\n"never closed', "quotes"),
+        ("a.parquet", b"PAR1 no", "not a whole parquet file"),
+        ("a.csv.gz", b"no gzip", "not a whole gzip file"),
+        ("a.xlsx", b"x", "no known format"),
+        ("a.csv", b"a,a\n1,2\n", "twice"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(UserError, match=said):
+        columns_of(tmp_path / name)
+
+
+def test_the_summary_counts_the_unsure_apart_and_escapes_what_it_quotes() -> None:
+    shown = summary(Outcome([], [0.01, 0.5, 0.6, 0.99, 0.999], ["row 2: <b>x</b>"] * 7))
+
+    assert "5 reviews read" in shown
+    for count, name in ((2, "positive"), (2, "unsure"), (1, "negative")):
+        assert f"<strong>{count}</strong><span>{name}" in shown
+    assert "&lt;b&gt;x&lt;/b&gt;" in shown
+    assert "and 2 more" in shown
+    assert "<b>" not in shown
+
+
+def test_a_file_without_a_text_has_a_summary_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,n\n,1\n")
+    outcome = score_file(tmp_path / "a.csv", "text", "csv", list, no_progress)
+
+    assert "0 reviews read" in summary(outcome)

@@ -1,0 +1,39 @@
+"""The API is what its OpenAPI description says, for requests that fit it and for requests that don't."""
+
+from itertools import product
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+
+OPERATIONS = ["POST /v1/predict", "POST /v1/explain", "GET /v1/model"]
+
+
+@pytest.fixture(scope="module")
+def schema(client: TestClient) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_asgi("/api/openapi.json", client.app)
+
+
+def test_every_operation_is_tried(schema: schemathesis.BaseSchema) -> None:
+    assert [operation.ok().label.replace("/api", "") for operation in schema.get_all_operations()] == OPERATIONS
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    # What takes nothing can be asked in one way only.
+    [*product(OPERATIONS[:2], GenerationMode), (OPERATIONS[2], GenerationMode.POSITIVE)],
+)
+def test_every_answer_is_one_that_the_description_allows(
+    schema: schemathesis.BaseSchema, name: str, mode: GenerationMode
+) -> None:
+    method, path = name.split()
+    operation = schema[path][method]
+
+    @settings(max_examples=12, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def try_it(case: Case) -> None:
+        case.call_and_validate()
+
+    try_it()

@@ -1,0 +1,154 @@
+"""The server as a process: what signals do to it, and what it says when it can't start."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import MAX_TEXTS, PREFIX, Settings
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from tests.app.conftest import Running
+from tests.conftest import ROOT
+
+LONG = "the film was superb and lovely " * 40
+
+
+@pytest.fixture
+def own_model(settings: Settings, tmp_path: Path) -> Path:
+    return shutil.copytree(settings.model, tmp_path / "model")
+
+
+def predict(url: str, texts: list[str]) -> httpx.Response:
+    return httpx.post(f"{url}api/v1/predict", json={"texts": texts}, timeout=60)
+
+
+def wait_for(server: Running, event: str) -> None:
+    for _ in range(300):
+        if any(line["event"] == event for line in server.lines()):
+            return
+        time.sleep(0.1)
+    raise AssertionError(server.log.read_text())
+
+
+def test_sighup_takes_a_new_model_without_a_dropped_request_and_keeps_it_over_a_broken_one(
+    start: Callable[..., Running], own_model: Path
+) -> None:
+    server = start(model=own_model, rate=1_000_000)
+    known = {predict(server.url, [LONG]).json()["model"]: predict(server.url, [LONG]).json()["predictions"]}
+    asking = True
+
+    def ask() -> list[httpx.Response]:
+        answers = []
+        while asking:
+            answers.append(predict(server.url, [LONG]))
+        return answers
+
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(ask) for _ in range(4)]
+        write_json(own_model / "calibration.json", {"temperature": 3.0})
+        server.signal(signal.SIGHUP)
+        for _ in range(300):
+            answer = predict(server.url, [LONG]).json()
+            if answer["model"] not in known:
+                known[answer["model"]] = answer["predictions"]
+                break
+            time.sleep(0.05)
+        (own_model / "model.onnx").write_bytes(b"broken")
+        server.signal(signal.SIGHUP)
+        wait_for(server, "kept")
+        asking = False
+        answers = [answer for answering in asked for answer in answering.result()]
+
+    assert len(known) == 2
+    assert len({found[0]["score"] for found in known.values()}) == 2
+    assert {answer.status_code for answer in answers} == {200}
+    for answer in answers:
+        assert answer.json()["predictions"] == known[answer.json()["model"]]
+    assert predict(server.url, [LONG]).json()["model"] == list(known)[-1]
+    (kept,) = (line for line in server.lines() if line["event"] == "kept")
+    assert "model.onnx" in kept["reason"]
+
+
+def test_sigterm_finishes_what_was_accepted(start: Callable[..., Running]) -> None:
+    server = start()
+    texts = [f"{LONG} {number}" for number in range(MAX_TEXTS)]
+    with ThreadPoolExecutor(3) as threads:
+        # Such a connection, as open pages keep it, must not hold up the end.
+        page = threads.submit(httpx.get, f"{server.url}gradio_api/heartbeat/abc", timeout=60)
+        asked = [threads.submit(predict, server.url, texts) for _ in range(2)]
+        for _ in range(300):
+            waiting = httpx.get(f"{server.url}metrics").text.split("\nwaiting_texts ")[1].split("\n")[0]
+            if float(waiting) > MAX_TEXTS:
+                break
+            time.sleep(0.01)
+        code = server.stop()
+
+        assert code == 0
+        for answer in asked:
+            assert answer.result().status_code == 200
+            assert len(answer.result().json()["predictions"]) == MAX_TEXTS
+        page.exception(timeout=10)
+    assert [line["event"] for line in server.lines()][-1] == "stopped"
+
+
+def test_every_line_of_the_log_is_json(server: Running) -> None:
+    predict(server.url, ["good"])
+
+    assert {"loaded", "request"} <= {line["event"] for line in server.lines()}
+
+
+def fail(**environment: str) -> str:
+    command = [sys.executable, "-m", "app", "--port", environment.pop("port", "0")]
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=120
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_missing_model_is_told_with_its_remedy(tmp_path: Path) -> None:
+    assert fail(SENTIMENT_MODEL=str(tmp_path / "none")) == (
+        f"app: error: {tmp_path}/none is missing: dvc repro makes it\n"
+    )
+
+
+def test_a_port_in_use_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        assert fail(port=port) == (
+            f"app: error: can't serve at 127.0.0.1, port {port}: [Errno 98] Address already in use; "
+            "give another --host or --port\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("THREADS", "0", "greater than or equal to 1"),
+        ("THREADS", "two", "valid integer"),
+        ("QUEUE", "10", f"greater than or equal to {MAX_TEXTS}"),
+        ("SECONDS", "-1", "greater than 0"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_told_with_its_name_and_default(name: str, value: str, said: str) -> None:
+    with pytest.raises(UserError, match=rf"^SENTIMENT_{name} is '{value}': .*{said}.*; correct it, or unset it for "):
+        Settings.of({f"{PREFIX}{name}": value})
+
+
+def test_settings_come_from_the_environment_and_an_empty_one_counts_as_none() -> None:
+    assert Settings.of({f"{PREFIX}THREADS": "3", f"{PREFIX}RATE": ""}) == Settings(threads=3)
