@@ -252,7 +252,7 @@ def draw(reviews: "pd.DataFrame", size: int, salt: str) -> "pd.DataFrame":
 
     reviews = reviews.reset_index(drop=True)
     keys = (blake2b(f"{salt}:{key:016x}".encode(), digest_size=8).digest() for key in reviews.id)
-    queue = pd.Series(np.frombuffer(b"".join(keys), ">u8").astype(np.uint64))
+    queue = pd.Series(np.fromiter(map(int.from_bytes, keys), np.uint64, len(reviews)))
     positives = round(size * reviews.label.sum() / max(1, len(reviews)))
     chosen = [
         reviews.loc[queue[reviews.label == label].sort_values(kind="stable").index[:count]]
