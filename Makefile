@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep seeds bench figures lock clean
+.PHONY: help run serve space test lint plots compare sweep seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,6 +22,9 @@ run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 serve: .venv/app.stamp ## Open the web page with the exported model
 	@$(ACTIVATE) && python -m app
 
+space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
+	@$(ACTIVATE) && python -m deploy.space
+
 test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
 
@@ -40,8 +43,8 @@ sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
 
-bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (8 min)
-	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures
+bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (11 min)
+	@$(ACTIVATE) && python -m benchmarks.speed && python -m benchmarks.serving && python -m docs.figures
 
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
 	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures
