@@ -16,11 +16,14 @@ from ruamel.yaml import YAML
 
 from deploy import space
 from sentiment.errors import UserError
+from sentiment.predictor import Predictor
 from tests.conftest import ROOT
 from tests.deploy.replay import Stage, build, command_of, instructions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pyarrow as pa
 
 TRAINING = {"torch", "transformers", "datasets", "accelerate", "scikit-learn", "scipy", "dvc", "onnx", "safetensors"}
 PINNED = re.compile(r"[\w.-]+==[\w.]+ +# via .+")
@@ -86,17 +89,21 @@ def files(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_replayed_image_answers_and_writes_to_tmp_alone(image: Stage, server: int) -> None:
+def test_the_replayed_image_answers_as_the_model_does_and_writes_to_tmp_alone(
+    image: Stage, server: int, exported: Path, toy_reviews: "pa.Table"
+) -> None:
     before = files(image.root)
+    texts = toy_reviews["text"].to_pylist()
     request = urllib.request.Request(
         f"http://127.0.0.1:{server}/api/v1/predict",
-        json.dumps({"texts": ["the film was superb", "the film was awful"]}).encode(),
+        json.dumps({"texts": texts}).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request) as response:
         answer = json.load(response)
 
-    assert [prediction["sentiment"] for prediction in answer["predictions"]] == ["positive", "negative"]
+    expected = [label for label, _ in Predictor(exported).predict(texts)]
+    assert [prediction["sentiment"] for prediction in answer["predictions"]] == expected
     assert {path for path in files(image.root) - before if path.parts[0] != "tmp"} == set()
 
 
