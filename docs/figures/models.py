@@ -1,0 +1,56 @@
+"""Figures of docs/models.md and docs/platforms.md: predictions of docs/compute.py."""
+
+from typing import Any
+
+from docs.figures.tables import read, table
+
+MANY = 400_000
+"""Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
+
+
+def predictions() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the models, cheapest first, and the devices, slowest first, of docs/compute.json."""
+    computed = read("docs/compute.json")
+    models = sorted(computed["models"].items(), key=lambda item: (item[1]["flops_per_token"], item[1]["parameters"]))
+    devices = sorted(computed["devices"].items(), key=lambda item: item[1]["peak"] * item[1]["utilization"])
+    return dict(models), dict(devices)
+
+
+def costs() -> str:
+    """Return what fine-tuning each model is predicted to cost."""
+    models, devices = predictions()
+    rows = []
+    for name, model in models.items():
+        minutes = [model["minutes"][device] for device in devices]
+        memory = [f"{model['memory'][what] / 2**30:.1f}" for what in ("embeddings_frozen", "all")]
+        rows.append(
+            [name, f"{model['parameters'] / 1e6:.1f}", f"{model['multiplied'] / 1e6:.1f}"]
+            + [f"{model['flops_per_token'] / 1e6:.0f}"]
+            + ["< 1" if number < 1 else f"{number:.0f}" for number in minutes]
+            + [" / ".join(memory), f"{model['checkpoint'] / 1e9:.1f}"]
+        )
+    header = ["model", "parameters, M", "multiplied, M", "MFLOP per token"]
+    return table([*header, *devices, "memory, GiB", "checkpoint, GB"], *rows)
+
+
+def devices() -> str:
+    """Return the devices that the predictions are for, and what is assumed of them."""
+    rows = [
+        [name, device["precision"], f"{device['peak'] / 1e12:.3g}", f"{device['utilization']:.0%}", device["source"]]
+        for name, device in predictions()[1].items()
+    ]
+    return table(["device", "precision", "peak, TFLOP/s", "assumed to reach", "source of the peak"], *rows)
+
+
+def fifteen_minutes() -> str:
+    """Return how many reviews, times epochs, 15 minutes of training are predicted to see."""
+    models, devices = predictions()
+    names = ["all-MiniLM-L6-v2", "distilbert-base-uncased", "roberta-base", "ModernBERT-base"]
+    rows = []
+    for device in devices:
+        seen = [models[name]["reviews_in_15_minutes"][device] for name in names]
+        rows.append([device, *(f"{round(number, -2):,}" if number < MANY else f"> {MANY:,}" for number in seen)])
+    return table(["device", *names], *rows)
+
+
+FIGURES = {"costs": costs, "devices": devices, "fifteen-minutes": fifteen_minutes}

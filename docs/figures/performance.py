@@ -1,0 +1,100 @@
+"""Figures of docs/performance.md."""
+
+from docs.figures.tables import read, table
+
+
+def ranged(measured: dict[str, float], digits: int = 0) -> str:
+    """Return a median and, in brackets, the range that it is the median of."""
+    median, low, high = (f"{measured[key]:,.{digits}f}" for key in ("median", "low", "high"))
+    return f"**{median}** ({low} to {high})"
+
+
+def speed() -> str:
+    """Return our speeds, those of what people would use instead, and the ratios."""
+    measured = read("benchmarks/results.json")
+    training, evaluation, tokenization = (measured[name] for name in ("training", "evaluation", "tokenization"))
+    tokens = training["tokens_per_second"]
+    rows = [
+        ["training, tokens/s", tokens["ours"], name, tokens[name], training["ratio"][name]]
+        for name in ("stock", "stock, padded to the maximum")
+    ]
+    rows.append(
+        ["training in fp32, tokens/s", tokens["without bf16"], "stock", tokens["stock"], training["fp32_ratio"]]
+    )
+    for work, result, rival in (("evaluation", evaluation, "stock"), ("tokenization", tokenization, "datasets.map")):
+        speeds = result["reviews_per_second"]
+        rows.append([f"{work}, reviews/s", speeds["ours"], rival, speeds[rival], result["ratio"]])
+    return table(
+        ["", "ours", "instead of", "theirs", "ratio"],
+        *[
+            [work, f"{ours['median']:,.0f}", rival, f"{theirs['median']:,.0f}", ranged(ratio, 2)]
+            for work, ours, rival, theirs, ratio in rows
+        ],
+    )
+
+
+def ablation() -> str:
+    """Return what each choice of ours speeds training up by, the others kept, largest first."""
+    ratios = read("benchmarks/results.json")["training"]["ratio"]
+    without = sorted(
+        ((name, ratio) for name, ratio in ratios.items() if name.startswith("without ")),
+        key=lambda item: -item[1]["median"],
+    )
+    return table(
+        ["choice", "times the speed without it"],
+        *[[name.removeprefix("without "), ranged(ratio, 2)] for name, ratio in without],
+    )
+
+
+def peak_shares() -> str:
+    """Return our shares of the machine's matmul peak."""
+    measured = read("benchmarks/results.json")
+    return table(
+        ["", "peak, GFLOP/s", "share of it"],
+        *[
+            [work, f"{measured[work]['peak']['median'] / 1e9:,.0f}", ranged(measured[work]["share_of_peak"], 2)]
+            for work in ("training", "evaluation")
+        ],
+    )
+
+
+def time_spent() -> str:
+    """Return what the time of training and evaluation is spent on, the largest share of training first."""
+    spent = read("benchmarks/results.json")["profile"]
+    kinds = sorted(spent["training"], key=lambda kind: (kind == "everything else", -spent["training"][kind]))
+    return table(
+        ["", "training", "evaluation"],
+        *[[kind, *(f"{spent[work][kind]:.1%}" for work in ("training", "evaluation"))] for kind in kinds],
+    )
+
+
+def stage_memory() -> str:
+    """Return each stage's peak memory."""
+    used = read("benchmarks/results.json")["memory"]
+    return table(["stage", "peak memory, MiB"], *[[f"`{stage}`", f"{used[stage] / 2**20:,.0f}"] for stage in used])
+
+
+def growth() -> str:
+    """Return speed and memory of training by the number of its reviews."""
+    return table(
+        ["reviews", "tokens", "tokens/s", "peak memory, MiB"],
+        *[
+            [
+                f"{run['rows']:,}",
+                f"{run['tokens']:,}",
+                f"{run['tokens_per_second']:,.0f}",
+                f"{run['memory'] / 2**20:,.0f}",
+            ]
+            for run in read("benchmarks/results.json")["growth"]
+        ],
+    )
+
+
+FIGURES = {
+    "speed": speed,
+    "ablation": ablation,
+    "peak-shares": peak_shares,
+    "time-spent": time_spent,
+    "stage-memory": stage_memory,
+    "growth": growth,
+}
