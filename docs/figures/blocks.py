@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from docs.figures import evaluation, models, performance, readme, serving, tokenizers, tuning
+from docs.figures import evaluation, models, performance, readme, tokenizers, tuning
 from docs.figures.tables import read
 
 BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
@@ -11,7 +11,7 @@ VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-
 
 FIGURES: dict[str, Callable[[], str]] = {
     name: figure
-    for document in (evaluation, models, performance, readme, serving, tokenizers, tuning)
+    for document in (evaluation, models, performance, readme, tokenizers, tuning)
     for name, figure in document.FIGURES.items()
 }
 """What fills each block, by its name."""
