@@ -26,7 +26,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.timing import spread
 from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.params import load_params, load_preprocessing
@@ -95,6 +94,9 @@ def turn(contender: str, started: float) -> dict[str, float]:
 
 def ratios(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     """Return how many times as fast we are for one review and for many: the ratios within each turn."""
+    # It brings torch, which a turn of ours must not have in its memory.
+    from benchmarks.timing import spread
+
     turns = list(zip(ours, theirs, strict=True))
     return {
         "single": spread([their["single_ms"] / our["single_ms"] for our, their in turns]),
