@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots report compare sweep models transfer seeds bench figures lock clean
+.PHONY: help run serve space test lint plots report compare sweep models transfer seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,6 +21,9 @@ run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 
 serve: .venv/app.stamp ## Serve the web page and its API with the exported model, at http://127.0.0.1:7860
 	@$(ACTIVATE) && python -m app
+
+space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
+	@$(ACTIVATE) && python -m deploy.space
 
 test: .venv/test.stamp .venv/browser.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
@@ -49,8 +52,8 @@ transfer: .venv/test.stamp ## Train on each domain and test on all, after make r
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
 
-bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (8 min)
-	@$(ACTIVATE) && python -m benchmarks.speed && python -m docs.figures
+bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (11 min)
+	@$(ACTIVATE) && python -m benchmarks.speed && python -m benchmarks.serving && python -m docs.figures
 
 figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots
 	@$(ACTIVATE) && python -m docs.compute && python -m docs.drawings && python -m docs.figures

@@ -1,5 +1,6 @@
 """From texts to sentiment with an exported model, without torch or transformers."""
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ TOKENIZER = "tokenizer.json"
 SERVING = "serving.json"
 SLOWER = ["SkipLayerNormFusion"]
 """Of the runtime's optimizations, what makes the model slower: its fused layer norm is not vectorized on CPUs."""
+
+PLAIN = re.compile("[ -;=-~]*")
+"""Printable ASCII without "<": texts in which no cleaning finds more to do than to strip blanks from both ends."""
 
 
 class Serving(Strict):
@@ -73,8 +77,14 @@ class Predictor:
         for place, text in enumerate(texts):
             if not is_text(text):
                 raise UserError(f"text {place} is {text!r:.40}, but must be a string of whole Unicode characters")
-        cleaned = clean(pa.array(texts, pa.string()), self.preprocessing.cleaning).to_pylist()
-        return self.score([encoded.input_ids for encoded in self.encode(cleaned)])
+        return self.score([encoded.input_ids for encoded in self.encode(self.clean(texts))])
+
+    def clean(self, texts: Sequence[str]) -> list[str]:
+        """Clean texts as those of the training were."""
+        # Setting up the expressions of the other way takes an eighth of the time of a short review.
+        if all(map(PLAIN.fullmatch, texts)):
+            return [text.strip() for text in texts]
+        return clean(pa.array(texts, pa.string()), self.preprocessing.cleaning).to_pylist()
 
     def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Score encoded reviews."""

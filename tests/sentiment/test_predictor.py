@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -53,7 +54,24 @@ def test_texts_become_the_ids_that_the_trained_model_reads(
     cleaned = clean(pa.array(texts, pa.string()), scorer.preprocessing.cleaning).to_pylist()
 
     assert predictor.preprocessing == scorer.preprocessing
+    assert predictor.clean(texts) == cleaned
     assert list(predictor.encode(cleaned)) == list(scorer.encode(cleaned))
+
+
+@pytest.mark.parametrize("switched", [True, False])
+def test_a_single_text_is_cleaned_as_in_a_table_whatever_letters_it_has(
+    exported: Path, tmp_path: Path, switched: bool
+) -> None:
+    folder = shutil.copytree(exported, tmp_path / "exported")
+    content = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
+    content["cleaning"] = dict.fromkeys(content["cleaning"], switched)
+    write_json(folder / "preprocessing.json", content)
+    predictor = Predictor(folder)
+    texts = [f"{chr(code)} a {chr(code)}{chr(code)}b<br />{chr(code)}" for code in range(256)]
+    texts += [text.replace("<br />", "") for text in texts]
+
+    cleaned = clean(pa.array(texts), predictor.preprocessing.cleaning).to_pylist()
+    assert [predictor.clean([text])[0] for text in texts] == cleaned
 
 
 def test_the_encoder_reads_texts_as_transformers_does(

@@ -1,0 +1,72 @@
+"""Score files of growing length with a model that costs next to nothing: what the way to and from the model takes.
+
+Reads   models/exported/
+Writes  benchmarks/scoring.json    of each file: rows, seconds, rows per second, peak memory
+
+    python -m benchmarks.scoring FOLDER
+
+Each file is scored by `python -m sentiment.predict` in a fresh process, into a file of the same format. The model is a
+mean over two numbers per token, in place of the exported one's graph; its tokenizer and its cleaning stay. FOLDER gets
+the files, and needs a gigabyte.
+"""
+
+import shutil
+from argparse import ArgumentParser
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow.csv
+import pyarrow.parquet as pq
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+
+from benchmarks.large_table import make, timed
+from sentiment.command import run
+from sentiment.files import write_json
+from sentiment.predictor import GRAPH, TOKENIZER
+
+EXPORTED = Path("models/exported")
+RESULTS = Path("benchmarks/scoring.json")
+ROWS = (10_000, 100_000, 1_000_000)
+
+
+def write_graph(path: Path, vocabulary: int) -> None:
+    """Write a graph with the inputs and outputs of an exported model, which averages two numbers per token."""
+    weights = np.random.default_rng(0).normal(size=(vocabulary, 2)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["weights", "input_ids"], ["chosen"]),
+            helper.make_node("ReduceMean", ["chosen", "length"], ["logits"], keepdims=0),
+        ],
+        "mean",
+        [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
+            for name in ("input_ids", "attention_mask")
+        ],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(np.array([1]), "length")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+
+
+def main() -> None:
+    parser = ArgumentParser("scoring")
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder.resolve()
+    model = shutil.copytree(EXPORTED, folder / "model", dirs_exist_ok=True)
+    write_graph(model / GRAPH, Tokenizer.from_file(str(model / TOKENIZER)).get_vocab_size())
+    results = []
+    for rows in ROWS:
+        make(folder / "reviews.parquet", rows)
+        pyarrow.csv.write_csv(pq.read_table(folder / "reviews.parquet"), folder / "reviews.csv")
+        for form in ("csv", "parquet"):
+            arguments = [f"reviews.{form}", "-o", f"scored.{form}", "--model", str(model)]
+            took = timed("-m", "sentiment.predict", *arguments, folder=folder, rows=rows)
+            results.append({"file": form, "rows": rows} | took)
+    write_json(RESULTS, sorted(results, key=lambda result: result["file"]))
+    print(RESULTS.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    run(main, "scoring")

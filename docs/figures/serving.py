@@ -1,0 +1,34 @@
+"""Figures of serving, in docs/performance.md."""
+
+from docs.figures.performance import ranged
+from docs.figures.tables import read, table
+
+
+def serving() -> str:
+    """Return what the exported model and transformers' pipeline take, and how they compare within each turn."""
+    measured = read("benchmarks/serving.json")
+    ours, theirs, ratios = measured["predictor"], measured["pipeline"], measured["times_as_fast"]
+    rows = [
+        ("one short review, ms", "single_ms", 2, ranged(ratios["single"], 1)),
+        ("many reviews, reviews/s", "reviews_per_second", 0, ranged(ratios["batch"], 1)),
+        ("from start to first answer, s", "start_up_s", 1, ""),
+        ("peak memory, MB", "memory_mb", 0, ""),
+    ]
+    return table(
+        ["", "ours", "pipeline", "times as fast"],
+        *[[what, f"{ours[key]:,.{digits}f}", f"{theirs[key]:,.{digits}f}", ratio] for what, key, digits, ratio in rows],
+    )
+
+
+def scoring() -> str:
+    """Return speed and memory of scoring a file by the number of its rows."""
+    return table(
+        ["file", "rows", "rows/s", "peak memory, MB"],
+        *[
+            [f"`{run['file']}`", f"{run['rows']:,}", f"{run['rows_per_second']:,}", f"{run['peak_mb']:,}"]
+            for run in read("benchmarks/scoring.json")
+        ],
+    )
+
+
+FIGURES = {"serving": serving, "scoring": scoring}
