@@ -35,6 +35,17 @@ CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
 
 
 @contextmanager
+def whole_parquet(path: Path | str) -> Iterator[None]:
+    """Turn what a reader raises for a damaged parquet file into a UserError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk is full, say: no fault of the file's
+        raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
+
+
+@contextmanager
 def _opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
     """Yield the parquet file; raise UserError when it is missing, damaged or lacks one of the columns."""
     path = Path(path)
@@ -42,19 +53,16 @@ def _opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
         raise UserError(f"{path} is missing: dvc repro makes it, or give the path of a parquet file that exists")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty: give a parquet file with the columns {', '.join(columns)}")
-    try:
-        # Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                raise UserError(
-                    f"{path} has no column {', '.join(missing)}: its columns are {', '.join(file.schema_arrow.names)}"
-                )
-            yield file
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # the disk is full, say: no fault of the file's
-        raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
+    # Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
+    with whole_parquet(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        names = file.schema_arrow.names
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise UserError(f"{path} has no column {', '.join(missing)}: its columns are {', '.join(names)}")
+        twice = [name for name in columns if names.count(name) > 1]
+        if twice:
+            raise UserError(f"{path} has the column {twice[0]} twice: give each a name of its own")
+        yield file
 
 
 def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sentiment.errors import UserError
 from sentiment.params import read_yaml
-from stages import cross_dataset_evaluate, download, download_cross, tokenize
+from sentiment.reviews import write_parquet
+from stages import baseline, cross_dataset_evaluate, download, download_cross, tokenize
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
@@ -143,3 +145,12 @@ def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path, monkeyp
 
     with pytest.raises(UserError, match=r"models/sentiment/preprocessing\.json is missing"):
         cross_dataset_evaluate.main()
+
+
+def test_the_baseline_says_that_it_needs_words(folder: Path) -> None:
+    table = pa.table({"id": ["a", "b"], "text": ["🙂🙂", "🙁"], "label": [1, 0]})
+    for split in ("train", "test"):
+        write_parquet(f"data/subsampled/{split}.parquet", table)
+
+    with pytest.raises(UserError, match=r"^TF-IDF can't be fitted to the reviews in data/subsampled: empty vocabulary"):
+        baseline.main()
