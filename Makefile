@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint plots compare sweep seeds bench figures lock clean
+.PHONY: help run serve test soak audit licences lint plots compare sweep seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,6 +24,9 @@ serve: .venv/app.stamp ## Open the web page with the trained model
 
 test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
+
+soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
+	@$(ACTIVATE) && python -m tests.soak
 
 lint: .venv/test.stamp ## Check style and types
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
