@@ -28,6 +28,7 @@ from sentiment.encoding import Padding
 from sentiment.errors import UserError, readable
 from sentiment.layers import check_layers, freeze
 from sentiment.params import Train
+from sentiment.portable import is_portable
 from sentiment.reviews import LABELS
 
 
@@ -166,13 +167,16 @@ def device() -> torch.device:
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively."""
+    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively.
+
+    Portable bits don't depend on what a device can do.
+    """
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         if precision == "bf16" and not native:
             raise UserError("params.yaml: precision is bf16, which this GPU does not multiply: take auto or fp32")
         return native and precision != "fp32"
-    if precision != "auto":
+    if precision != "auto" or is_portable():
         return precision == "bf16"
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

@@ -164,6 +164,7 @@ class Params(Strict):
     cross_datasets: list[Name]
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1, le=1024)
+    portable: bool
     download: Download
     subsample: Subsample
     tokenize: Tokenize
@@ -172,6 +173,12 @@ class Params(Strict):
     cross_dataset_evaluate: CrossDatasetEvaluate
     baseline: Baseline
     compare_tokenizers: CompareTokenizers
+
+    @model_validator(mode="after")
+    def _portable_bits_are_of_single_precision(self) -> Self:
+        if self.portable and "bf16" in {self.train.precision, self.evaluate.precision}:
+            raise ValueError("precision: auto or fp32 where portable is true (not every processor multiplies bf16)")
+        return self
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:

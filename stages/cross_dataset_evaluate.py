@@ -19,6 +19,7 @@ import pyarrow as pa
 from sentiment.command import run
 from sentiment.leaks import NONE, Leaks, counted
 from sentiment.params import load_params, load_preprocessing
+from sentiment.portable import fix_bits
 from sentiment.reviews import cut, read_reviews, require_both_labels, select, survey, tidy
 
 MODEL = Path("models/sentiment")
@@ -50,12 +51,10 @@ def main() -> None:
     counts = found.counts | {"not_drawn": len(found.usable) - len(chosen)} | counted(leaks.kinds)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
-    import torch
-
     from sentiment.evaluation import write_evaluation
     from sentiment.scoring import Scorer
 
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     scorer = Scorer(MODEL, params.evaluate)
     scores = scorer.score([review.input_ids for review in scorer.encode(reviews["text"].to_pylist())])
     write_evaluation(

@@ -21,6 +21,7 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.files import replacing, sha256, write_json
 from sentiment.params import Preprocessing, load_params
+from sentiment.portable import fix_bits
 from sentiment.reviews import map_parquet, read_parquet
 
 TOKENIZED = Path("data/tokenized")
@@ -35,7 +36,6 @@ def main() -> None:
     params = load_params()
     validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
 
-    import torch
     from transformers import set_seed
 
     from sentiment.calibration import FILE, fit_temperature
@@ -46,7 +46,7 @@ def main() -> None:
     from sentiment.training import fine_tune
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     set_seed(params.seed)
     bf16 = uses_bf16(params.train.precision, device())
     inputs = [path for folder in (PRETRAINED, TOKENIZED) for path in sorted(folder.rglob("*")) if path.is_file()]
