@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve test soak audit licences lint plots compare sweep seeds bench figures lock clean
+.PHONY: help run serve test soak audit cache licences lint plots compare sweep seeds bench figures lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,6 +27,9 @@ test: .venv/test.stamp lint ## Set up, then lint, check types and run all tests
 
 soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
 	@$(ACTIVATE) && python -m tests.soak
+
+cache: .venv/run.stamp ## Remove what is damaged in DVC's cache
+	@$(ACTIVATE) && python -m stages.verify_cache
 
 lint: .venv/test.stamp ## Check style and types
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy

@@ -34,7 +34,7 @@ def fix_bits(params: Params) -> None:
     """
     if params.portable and not is_portable():
         sys.stdout.flush()
-        os.execve(sys.executable, sys.orig_argv, os.environ | ENVIRONMENT)  # noqa: S606
+        os.execve(sys.executable, sys.orig_argv, os.environ | ENVIRONMENT)
 
     import torch
 

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sentiment.errors import UserError, reason
-from sentiment.reviews import MAX_CHARACTERS, whole_parquet
+from sentiment.reviews import MAX_CHARACTERS, READING, whole_parquet
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".parquet")
@@ -81,8 +81,7 @@ def declared_names(path: Path, column: str) -> list[str]:
 def _parquet_batches(path: Path, columns: list[str], hint: str) -> Iterator[Batch]:
     size, done = path.stat().st_size, 0
     with whole_parquet(path):
-        # So read page by page; by default a whole row group is, which may be the whole file.
-        file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+        file = pq.ParquetFile(path, **READING)
         _find(path, columns, file.schema_arrow.names, hint)
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             rows = np.arange(done, done + batch.num_rows)
