@@ -52,6 +52,12 @@ bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make
 figures: .venv/run.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/
 	@$(ACTIVATE) && python -m docs.compute && python -m docs.figures
 
+licences: .venv/test.stamp ## List the licences of all dependencies in docs/licences.md
+	@$(ACTIVATE) && python -m docs.licences
+
+audit: .venv/test.stamp ## Look all dependencies up in the package index's advisories
+	@$(ACTIVATE) && python -m tests.audit
+
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-app.txt requirements-app.in

@@ -242,9 +242,10 @@ def test_a_disk_that_is_full_ends_it_in_one_sentence_and_leaves_the_older_checkp
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (free, most))
 
-    with monkeypatch.context() as patch, pytest.raises(UserError) as caught:
+    with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_save_checkpoint", save_on_a_full_disk)
-        bench.train(tiny(), "broken")
+        with pytest.raises(UserError) as caught:
+            bench.train(tiny(), "broken")
     assert str(caught.value).startswith(f"no checkpoint can be saved in {bench.checkpoints('broken')}: ")
     assert "\n" not in str(caught.value)
     assert newest_complete(bench.checkpoints("broken")) == bench.checkpoints("broken") / "checkpoint-4"
