@@ -37,14 +37,14 @@ def pins(requirements: Path) -> dict[str, str]:
 
 def licence(stated: PackageMetadata) -> str:
     """Return what a package states: its expression, else its classifiers, else the first line of its licence's text."""
-    if expression := stated.get("License-Expression"):
-        return expression
+    if expressions := stated.get_all("License-Expression"):
+        return expressions[0]
     classifiers = [name for name in stated.get_all("Classifier") or [] if name.startswith("License ::")]
     names = [name.rpartition(" :: ")[2] for name in classifiers]
     if specific := [name for name in names if name != "OSI Approved"]:
         return ", ".join(specific)
-    text = (stated.get("License") or "").strip().splitlines()
-    return text[0].strip() if text else "not stated"
+    text = "".join(stated.get_all("License") or []).strip()
+    return text.splitlines()[0].strip() if text else "not stated"
 
 
 def document(folder: Path) -> str:
