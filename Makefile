@@ -1,6 +1,6 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space test lint plots report compare sweep models transfer seeds bench figures lock clean
+.PHONY: help run serve space test soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,6 +27,12 @@ space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run 
 
 test: .venv/test.stamp .venv/browser.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
+
+soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
+	@$(ACTIVATE) && python -m tests.soak
+
+cache: .venv/run.stamp ## Remove what is damaged in DVC's cache
+	@$(ACTIVATE) && python -m stages.verify_cache
 
 lint: .venv/test.stamp ## Check style and types
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
@@ -57,6 +63,12 @@ bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make
 
 figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots
 	@$(ACTIVATE) && python -m docs.compute && python -m docs.drawings && python -m docs.figures
+
+licences: .venv/test.stamp ## List the licences of all dependencies in docs/licences.md
+	@$(ACTIVATE) && python -m docs.licences
+
+audit: .venv/test.stamp ## Look all dependencies up in the package index's advisories
+	@$(ACTIVATE) && python -m tests.audit
 
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in

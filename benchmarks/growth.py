@@ -9,17 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
 from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
 from sentiment.params import load_params
+from sentiment.portable import fix_bits
 from sentiment.reviews import map_parquet
 
 
 def main() -> None:
     params = load_params()
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     with tempfile.TemporaryDirectory() as output:
         train = map_parquet(sys.argv[1], ["input_ids", "label"], Path(output, "train.arrow"))
         trainer = ours(train, params, Path(output), params.seed)

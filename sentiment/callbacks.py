@@ -29,6 +29,7 @@ class Validations(TrainerCallback):
 
     def __init__(self, steps_per_epoch: int, per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
+        per_epoch = min(per_epoch, steps_per_epoch)
         self.within = {math.ceil(steps_per_epoch * part / per_epoch) for part in range(1, per_epoch + 1)}
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:

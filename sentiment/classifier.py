@@ -3,6 +3,7 @@
 Importing this module registers MeanPooledClassifier, so that AutoModelForSequenceClassification loads either kind.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,14 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, readable
+from sentiment.files import require_intact
 from sentiment.layers import check_layers, freeze, keep_layers
 from sentiment.params import Train
+from sentiment.portable import is_portable
 from sentiment.reviews import LABELS
+
+PROVENANCE = "provenance.json"
+"""What train writes beside a model: all that its bits depend on, and the sha256 of its weights."""
 
 
 class MeanPooledConfig(PreTrainedConfig):
@@ -161,6 +167,9 @@ def _make_room(model: PreTrainedModel, tokens: int) -> None:
 def load(folder: Path | str) -> PreTrainedModel:
     """Load a trained classifier for evaluation; raise UserError when a file is missing, damaged or incomplete."""
     with readable(folder, "classifier"):
+        provenance = Path(folder, PROVENANCE)
+        made = json.loads(provenance.read_text(encoding="utf-8")) if provenance.is_file() else {}
+        require_intact(Path(folder), made.get("outputs", {}), "train")
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, use_safetensors=True
         )
@@ -177,13 +186,16 @@ def device() -> torch.device:
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively."""
+    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively.
+
+    Portable bits don't depend on what a device can do.
+    """
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         if precision == "bf16" and not native:
             raise UserError("params.yaml: precision is bf16, which this GPU does not multiply: take auto or fp32")
         return native and precision != "fp32"
-    if precision != "auto":
+    if precision != "auto" or is_portable():
         return precision == "bf16"
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

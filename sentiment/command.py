@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from safetensors import SafetensorError
+
 from sentiment.errors import UserError
 
 TIMINGS = Path("logs/timings.jsonl")
@@ -54,10 +56,11 @@ def _explain(error: Exception, name: str) -> NoReturn:
     """End with one line for a mistake its user can mend; let a defect of ours keep its traceback."""
     if isinstance(error, UserError):
         sys.exit(f"{name}: error: {error}")
-    if isinstance(error, OSError):
-        place = error.filename or "the operating system"
+    # A library that writes weights reports the system's errors as its own.
+    if isinstance(error, OSError | SafetensorError):
+        place = getattr(error, "filename", None) or "the operating system"
         sys.exit(
-            f"{name}: error: {place}: {error.strerror or error}; "
+            f"{name}: error: {place}: {getattr(error, 'strerror', None) or error}; "
             "free space or correct the permissions, then run the same command again"
         )
     raise error

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from sentiment.errors import UserError
 
 
 def _remove(path: Path) -> None:
@@ -50,6 +52,16 @@ def write_json(path: Path | str, content: Any) -> None:
     text = json.dumps(rounded(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def require_intact(folder: Path, hashes: Mapping[str, str], maker: str) -> None:
+    """Raise UserError unless the folder's files have these sha256, and say that the stage `maker` wrote others."""
+    for name, expected in hashes.items():
+        if sha256(folder / name) != expected:
+            raise UserError(
+                f"{folder / name} is not what {maker} wrote, it was changed or damaged: remove {folder} and run "
+                "dvc repro; if that brings it back, make cache removes what is damaged in DVC's cache"
+            )
 
 
 def sha256(path: Path | str) -> str:

@@ -37,6 +37,8 @@ class LabelReader:
             raise UserError(
                 f"{place}: column {self.column} is of type {values.type}, but must be whole numbers, text or booleans"
             )
+        if pa.types.is_null(values.type):
+            return pa.nulls(len(values), pa.int8())
         encoded = values.dictionary_encode()
         try:
             names = [label_name(value) for value in encoded.dictionary.to_pylist()]

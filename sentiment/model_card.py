@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sentiment.params import Params
+from sentiment.portable import is_portable
 
 PACKAGES = (
     "accelerate",
@@ -113,6 +114,7 @@ def environment(threads: int, device: str, *, bf16: bool) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "threads": threads,
+        "portable": is_portable(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "cuda": torch.version.cuda,

@@ -56,7 +56,9 @@ def download_model(name: str, catalog: Catalog, target: Path) -> None:
             convert(path, target / WEIGHTS)
         else:
             shutil.copyfile(path, copy)
-    write_json(target / "origin.json", origin | {"model": name})
+    written = sorted(path for path in target.rglob("*") if path.is_file())
+    hashes = {path.relative_to(target).as_posix(): sha256(path) for path in written}
+    write_json(target / "origin.json", origin | {"model": name, "files": hashes})
 
 
 def _of_catalog(name: str, catalog: Catalog) -> tuple[Files, dict[str, str]]:

@@ -1,6 +1,7 @@
 """The schema of params.yaml: every key, its type and its legal values, checked before any work."""
 
 import re
+import reprlib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -13,6 +14,7 @@ from sentiment.errors import UserError, reason
 
 Name = Annotated[str, Field(min_length=1)]
 Size = Annotated[int, Field(ge=100)] | None
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
 Precision = Literal["auto", "fp32", "bf16"]
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -93,7 +95,7 @@ class Tokenize(Strict):
 class Train(Strict):
     epochs: int = Field(ge=1, le=1000)
     lr: float = Field(gt=0, le=0.1)
-    batch_size: int = Field(ge=1)
+    batch_size: Count
     warmup_share: float = Field(ge=0, le=0.5)
     weight_decay: float = Field(ge=0, le=1)
     scheduler: Literal["linear", "cosine", "constant"]
@@ -109,7 +111,7 @@ class Train(Strict):
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
     precision: Precision
-    validations_per_epoch: int = Field(ge=1)
+    validations_per_epoch: Count
     max_minutes: float = Field(gt=0)
     fit_budget: bool
 
@@ -151,7 +153,7 @@ class Preprocessing(Strict):
 
 
 class Evaluate(Strict):
-    batch_size: int = Field(ge=1)
+    batch_size: Count
     precision: Precision
 
 
@@ -182,6 +184,7 @@ class Params(Strict):
     cross_datasets: list[Name]
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1, le=1024)
+    portable: bool
     download: Download
     subsample: Subsample
     tokenize: Tokenize
@@ -191,6 +194,12 @@ class Params(Strict):
     baseline: Baseline
     compare_tokenizers: CompareTokenizers
     export: Export
+
+    @model_validator(mode="after")
+    def _portable_bits_are_of_single_precision(self) -> Self:
+        if self.portable and "bf16" in {self.train.precision, self.evaluate.precision}:
+            raise ValueError("precision: auto or fp32 where portable is true (not every processor multiplies bf16)")
+        return self
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:
@@ -218,7 +227,7 @@ def read_yaml(path: Path | str) -> Any:
         return YAML(typ="safe", pure=True).load(Path(path))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run from the project's folder, after the stage that makes it") from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or reason(error)
@@ -228,11 +237,11 @@ def read_yaml(path: Path | str) -> Any:
 def validate(schema: type[Schema], content: Any, path: Path | str) -> Schema:
     """Check `content` against `schema`; raise UserError naming each wrong key, its value and what is legal."""
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds {content!r:.40}, but must hold keys with values")
+        raise UserError(f"{path} holds {_shown(content)}, but must hold keys with values")
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        mistakes = [_sentence(schema, dict(detail)) for detail in error.errors(include_url=False)]
+        mistakes = [_line(_sentence(schema, dict(detail))) for detail in error.errors(include_url=False)]
         unique = list(dict.fromkeys(mistakes))
         more = f"; and {len(unique) - 5} more" if len(unique) > 5 else ""
         raise UserError(f"{path}: " + "; ".join(unique[:5]) + more) from None
@@ -251,9 +260,27 @@ def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
     if detail["type"] == "value_error":
         return f"{key} needs {detail['ctx']['error']}"
     if detail["type"] in NESTED:
-        return f"{key} is {detail['input']!r:.40}, but must be {NESTED[detail['type']]}"
+        return f"{key} is {_shown(detail['input'])}, but must be {NESTED[detail['type']]}"
     requirement = detail["msg"].removeprefix("Input should be ")
-    return f"{key} is {detail['input']!r}, but must be {requirement}"
+    return f"{key} is {_shown(detail['input'])}, but must be {requirement}"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
+def _shown(value: Any) -> str:
+    """Return the value as Python writes it, shortened: a few lines of YAML can stand for more than memory holds."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        return "a number of too many digits"
+
+
+def _line(text: str, longest: int = 400) -> str:
+    """Return the text on one line of bounded length, with escapes for what can't be printed."""
+    text = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[:longest])
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _keys(schema: type[BaseModel], path: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +33,27 @@ LABELS = {0: "negative", 1: "positive"}
 MAX_CHARACTERS = 1_000_000
 BATCH = 8192
 
+WRITING = {"compression": "zstd", "write_page_checksum": True}
+"""How every parquet file is written: a bit that flips on the disk or in DVC's cache is noticed when it is read."""
+ANEW = "restore it, or remove it for dvc repro to make it anew; make cache looks for damage in DVC's cache"
+# Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
+READING: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1 << 20}
+
 LINE_BREAKS = r"(?i)\s*(<br\s*/?>\s*)+"
 CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
+
+
+@contextmanager
+def whole_parquet(path: Path | str) -> Iterator[None]:
+    """Turn what a reader raises for a damaged parquet file into a UserError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk is full, say: no fault of the file's
+        raise UserError(
+            f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}; {ANEW}"
+        ) from None
 
 
 @contextmanager
@@ -45,19 +64,15 @@ def _opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
         raise UserError(f"{path} is missing: dvc repro makes it, or give the path of a parquet file that exists")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty: give a parquet file with the columns {', '.join(columns)}")
-    try:
-        # Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                raise UserError(
-                    f"{path} has no column {', '.join(missing)}: its columns are {', '.join(file.schema_arrow.names)}"
-                )
-            yield file
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # the disk is full, say: no fault of the file's
-        raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
+    with whole_parquet(path), pq.ParquetFile(path, **READING) as file:
+        names = file.schema_arrow.names
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise UserError(f"{path} has no column {', '.join(missing)}: its columns are {', '.join(names)}")
+        twice = [name for name in columns if names.count(name) > 1]
+        if twice:
+            raise UserError(f"{path} has the column {twice[0]} twice: give each a name of its own")
+        yield file
 
 
 def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
@@ -97,7 +112,7 @@ def write_parquet(path: Path | str, table: pa.Table) -> None:
 
 def write_batches(path: Path | str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Write tables of this schema one after another, each as a row group, as `write_parquet` writes one."""
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, **WRITING) as writer:
         for table in tables:
             writer.write_table(table)
 

@@ -15,7 +15,7 @@ from sentiment.catalog import DatasetEntry, SplitName
 from sentiment.errors import UserError
 from sentiment.files import replacing
 from sentiment.labels import DROPPED, LabelReader, declared_labels
-from sentiment.reviews import LABELS, SCHEMA, check
+from sentiment.reviews import LABELS, SCHEMA, WRITING, check
 from sentiment.tables import read_batches
 
 ROW_GROUP = 16_384
@@ -64,7 +64,7 @@ class SplitReader:
 def write_split(reader: SplitReader, target: Path) -> None:
     """Write what the reader yields, whole or not at all; raise UserError where rows or a label are missing."""
     with replacing(target) as temporary:
-        with pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, SCHEMA, **WRITING) as writer:
             for table in _regrouped(reader):
                 writer.write_table(table)
         place = ", ".join(map(str, reader.paths)) + f" ({reader.split})"

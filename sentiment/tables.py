@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sentiment.errors import UserError, reason
-from sentiment.reviews import MAX_CHARACTERS
+from sentiment.reviews import MAX_CHARACTERS, READING, whole_parquet
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".parquet")
@@ -70,7 +70,7 @@ def declared_names(path: Path, column: str) -> list[str]:
     """Return the names that a parquet file of the hub's `datasets` library gives the numbers of a column from 0 on."""
     if suffix_of(path.name) != ".parquet":
         return []
-    with _whole_parquet(path):
+    with whole_parquet(path):
         metadata = pq.read_schema(path).metadata or {}
     try:
         return list(map(str, json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]))
@@ -80,23 +80,14 @@ def declared_names(path: Path, column: str) -> list[str]:
 
 def _parquet_batches(path: Path, columns: list[str], hint: str) -> Iterator[Batch]:
     size, done = path.stat().st_size, 0
-    with _whole_parquet(path):
-        # So read page by page; by default a whole row group is, which may be the whole file.
-        file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+    with whole_parquet(path):
+        file = pq.ParquetFile(path, **READING)
         _find(path, columns, file.schema_arrow.names, hint)
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             rows = np.arange(done, done + batch.num_rows)
             done += batch.num_rows
             table = pa.table({name: _plain(batch.column(name)) for name in columns})
             yield Batch(table, rows, size * done // file.metadata.num_rows)
-
-
-@contextmanager
-def _whole_parquet(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}") from None
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from datasets import Dataset
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
@@ -28,7 +29,7 @@ from sentiment.callbacks import LiveCurves, Progress, SaveWhenInterrupted, TimeL
 from sentiment.checkpoints import newest_complete
 from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
-from sentiment.errors import UserError
+from sentiment.errors import UserError, reason
 from sentiment.layers import depths
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
@@ -164,6 +165,15 @@ class AveragingTrainer(Trainer):
         self.state.best_metric = best
         self.state.best_global_step = self.state.global_step
         return True
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise UserError(
+                f"no checkpoint can be saved in {self.args.output_dir}: {reason(error)}; free space, or let "
+                "SENTIMENT_CHECKPOINT_DIR name a folder with more; the same command continues from an older one"
+            ) from None
 
     def _load_best_model(self) -> None:
         load_model(self.model, Path(self.state.best_model_checkpoint, AVERAGE))

@@ -11,6 +11,7 @@ Writes  metrics/baseline.json                             as evaluate
 from pathlib import Path
 
 from sentiment.command import run
+from sentiment.errors import UserError, reason
 from sentiment.params import load_params
 from sentiment.reviews import read_parquet
 
@@ -29,7 +30,13 @@ def main() -> None:
     from sentiment.baseline import baseline
     from sentiment.evaluation import write_evaluation
 
-    classifier = baseline(params).fit(train["text"].to_pylist(), train["label"].to_numpy())
+    try:
+        classifier = baseline(params).fit(train["text"].to_pylist(), train["label"].to_numpy())
+    except ValueError as error:
+        raise UserError(
+            f"TF-IDF can't be fitted to the reviews in {SUBSAMPLED}: {reason(error)}; give reviews made of words, or "
+            "run the stages that need none: dvc repro evaluate"
+        ) from None
     scores = classifier.predict_proba(test["text"].to_pylist())[:, 1]
     write_evaluation(test, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS)
 

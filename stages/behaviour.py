@@ -13,6 +13,7 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.params import load_params
+from sentiment.portable import fix_bits
 
 MODEL = Path("models/sentiment")
 CHECKS = Path("sentiment/behaviour.yaml")
@@ -25,14 +26,13 @@ def main() -> None:
     params = load_params()
 
     import pyarrow as pa
-    import torch
 
     from sentiment.behaviour import failure_rates, load_behaviour, points, tried
     from sentiment.reviews import write_parquet
     from sentiment.scoring import Scorer
 
     behaviour = load_behaviour(CHECKS)
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     table = tried(behaviour, Scorer(MODEL, params.evaluate).score_texts)
     rates = failure_rates(table)
     write_parquet(PREDICTIONS, pa.Table.from_pandas(table, preserve_index=False))

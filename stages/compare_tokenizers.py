@@ -23,6 +23,7 @@ import pandas as pd
 from sentiment.command import run
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
+from sentiment.portable import fix_bits
 from sentiment.reviews import draw, read_parquet
 
 SUBSAMPLED = Path("data/subsampled")
@@ -57,6 +58,7 @@ def main() -> None:
     from sentiment.tokenizer_comparison import figures, own_tokenizer, points, renumbered
     from sentiment.trained_tokenizers import ALGORITHMS, learn
 
+    fix_bits(params)
     # The steps of the small classifier are too short to share.
     torch.set_num_threads(1)
     scorer = Scorer(MODEL, params.evaluate)

@@ -17,6 +17,7 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.cross_datasets import unseen
 from sentiment.params import load_params, load_preprocessing
+from sentiment.portable import fix_bits
 
 MODEL = Path("models/sentiment")
 CROSS = Path("data/cross")
@@ -34,12 +35,10 @@ def main() -> None:
     reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, load_preprocessing(MODEL).cleaning, params)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
-    import torch
-
     from sentiment.evaluation import write_evaluation
     from sentiment.scoring import Scorer
 
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     scorer = Scorer(MODEL, params.evaluate)
     scores = scorer.score([review.input_ids for review in scorer.encode(reviews["text"].to_pylist())])
     write_evaluation(

@@ -16,6 +16,7 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
+from sentiment.portable import fix_bits
 from sentiment.reviews import read_parquet
 
 MODEL = Path("models/sentiment")
@@ -32,14 +33,12 @@ def main() -> None:
     encoded = read_parquet(TOKENIZED, ["id", "label", "input_ids", "tokens"])
     reviews = read_parquet(SUBSAMPLED, ["id", "text", "label"]).to_pandas()
 
-    import torch
-
     from sentiment.evaluation import write_evaluation
     from sentiment.metrics import scores_of
     from sentiment.scoring import Scorer
     from sentiment.slices import errors, points, slices
 
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     scorer = Scorer(MODEL, params.evaluate)
     logits = scorer.logits(encoded["input_ids"].to_pylist())
     reviews["score"] = write_evaluation(

@@ -19,6 +19,7 @@ from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import replacing, write_json
 from sentiment.params import Export, load_params, load_preprocessing
+from sentiment.portable import fix_bits
 from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
 from sentiment.reviews import LABELS, read_parquet
 
@@ -65,7 +66,6 @@ def main() -> None:
     reviews = read_parquet(TEST, ["label", "input_ids"])
 
     import numpy as np
-    import torch
     from tqdm import tqdm
 
     from sentiment.classifier import load, predict
@@ -74,7 +74,7 @@ def main() -> None:
     from sentiment.model_card import exported_card
     from sentiment.quantization import attention_products, quantize, to_onnx
 
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     padding = Padding.of(load_tokenizer(MODEL))
     model = load(MODEL)
     sequences, labels = reviews["input_ids"].to_pylist(), reviews["label"].to_numpy()

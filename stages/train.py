@@ -19,8 +19,9 @@ import shutil
 from pathlib import Path
 
 from sentiment.command import run
-from sentiment.files import replacing, sha256, write_json
+from sentiment.files import replacing, require_intact, sha256, write_json
 from sentiment.params import Preprocessing, load_params
+from sentiment.portable import fix_bits
 from sentiment.reviews import map_parquet, read_parquet
 
 TOKENIZED = Path("data/tokenized")
@@ -35,19 +36,20 @@ def main() -> None:
     params = load_params()
     validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
 
-    import torch
     from transformers import set_seed
 
     from sentiment.calibration import FILE, fit_temperature
-    from sentiment.checkpoints import folder_for
-    from sentiment.classifier import build, device, fit_head, predict, uses_bf16
+    from sentiment.checkpoints import claimed, folder_for
+    from sentiment.classifier import PROVENANCE, build, device, fit_head, predict, uses_bf16
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.model_card import environment, model_card
     from sentiment.training import fine_tune
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
-    torch.set_num_threads(params.threads)
+    fix_bits(params)
     set_seed(params.seed)
+    origin = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))
+    require_intact(PRETRAINED, origin["files"], "download")
     bf16 = uses_bf16(params.train.precision, device())
     inputs = [path for folder in (PRETRAINED, TOKENIZED) for path in sorted(folder.rglob("*")) if path.is_file()]
     provenance = {
@@ -57,33 +59,34 @@ def main() -> None:
     }
     checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").glob("*.py"))])
 
-    train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")
+    with claimed(checkpoints):
+        train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")
 
-    tokenizer = load_tokenizer(PRETRAINED)
-    padding = Padding.of(tokenizer)
-    model = build(PRETRAINED, tokenizer, params.train).to(device())
-    if params.train.head == "probe":
-        fit_head(model, train, padding, params.train.precision)
-    metrics = fine_tune(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
-    logits = predict(
-        model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.train.precision
-    )
-    metrics["temperature"] = fit_temperature(validation["label"].to_numpy(), logits)
+        tokenizer = load_tokenizer(PRETRAINED)
+        padding = Padding.of(tokenizer)
+        model = build(PRETRAINED, tokenizer, params.train).to(device())
+        if params.train.head == "probe":
+            fit_head(model, train, padding, params.train.precision)
+        metrics = fine_tune(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
+        logits = predict(
+            model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.train.precision
+        )
+        metrics["temperature"] = fit_temperature(validation["label"].to_numpy(), logits)
 
-    sizes = {"train": train.num_rows, "validation": validation.num_rows}
-    origin = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))
-    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
-    with replacing(MODEL) as folder:
-        model.save_pretrained(folder)
-        # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
-        load_tokenizer(PRETRAINED).save_pretrained(folder)
-        write_json(folder / "preprocessing.json", preprocessing.model_dump())
-        write_json(folder / FILE, {"temperature": metrics["temperature"]})
-        write_json(folder / "provenance.json", provenance)
-        card = model_card(params, origin, sizes, metrics)
-        (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
-    write_json(METRICS, metrics)
-    shutil.rmtree(checkpoints)
+        sizes = {"train": train.num_rows, "validation": validation.num_rows}
+        preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
+        with replacing(MODEL) as folder:
+            model.save_pretrained(folder)
+            # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
+            load_tokenizer(PRETRAINED).save_pretrained(folder)
+            write_json(folder / "preprocessing.json", preprocessing.model_dump())
+            write_json(folder / FILE, {"temperature": metrics["temperature"]})
+            outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
+            write_json(folder / PROVENANCE, provenance | {"outputs": outputs})
+            card = model_card(params, origin, sizes, metrics)
+            (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
+        write_json(METRICS, metrics)
+        shutil.rmtree(checkpoints)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import BertConfig, BertModel
 
-    from sentiment.files import write_json
+    from sentiment.files import sha256, write_json
 
     folder = tmp_path_factory.mktemp("models") / "pretrained"
     tokenizer = build_tokenizer()
@@ -74,7 +74,13 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.save_pretrained(folder)
     write_json(
         folder / "origin.json",
-        {"model": "tiny", "licence": "CC0-1.0", "origin": "made up at random", "revision": "none"},
+        {
+            "model": "tiny",
+            "licence": "CC0-1.0",
+            "origin": "made up at random",
+            "revision": "none",
+            "files": {"model.safetensors": sha256(folder / "model.safetensors")},
+        },
     )
     return folder
 

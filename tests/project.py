@@ -1,12 +1,29 @@
 """A checkout of this project in which a test runs commands."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SMALL = {
+    "threads": 1,
+    "cross_datasets": ["books"],
+    "subsample.train_size": 200,
+    "subsample.test_size": 100,
+    "cross_dataset_evaluate.size": 100,
+    "tokenize.max_length": 24,
+    "train.epochs": 1,
+    "train.batch_size": 16,
+    # Of so few reviews one alone is a whole point.
+    "export.accuracy_change": 5,
+    "export.agreement": 0.95,
+}
 
 
 class Project:
@@ -15,24 +32,29 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command in the checkout; `output` of a failure is shown by pytest."""
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command in the checkout, in a process group of its own, with its output as one text."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         # git sets these when the tests run inside a hook of its own.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
-        environment |= {"PATH": path, "DVC_NO_ANALYTICS": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c"}
-        environment |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.c"}
-        done = subprocess.run(
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
+        own = {"PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+        own |= {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        return subprocess.Popen(
             command,
-            check=False,
             cwd=self.folder,
-            env=environment,
+            env=inherited | own | environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-        assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}"
-        return done
+
+    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the checkout to its end; the output of a failure is shown by pytest."""
+        process = self.start(*command, **environment)
+        output = process.communicate()[0]
+        assert not check or process.returncode == 0, f"{' '.join(command)}\n{output[-4000:]}"
+        return subprocess.CompletedProcess(command, process.returncode, output)
 
     def dvc(self, *arguments: str, check: bool = True) -> str:
         return self.run("dvc", *arguments, check=check).stdout
@@ -56,3 +78,22 @@ class Project:
                 section = section[part]
             section[name] = value
         yaml.dump(params, file)
+
+
+def shrunken(folder: Path) -> Project:
+    """Copy this project's files, as they are in the work tree, into an empty folder, shrink and commit them."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    project = Project(folder)
+    project.run("git", "init", "--quiet")
+    project.set(SMALL)
+    project.commit("shrunken copy")
+    return project

@@ -124,3 +124,11 @@ def test_the_example_of_wordpiece_is_what_the_defaults_tokenizer_writes(document
 
 def test_the_readme_fits_on_few_pages() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
+
+
+def test_every_test_that_a_document_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text(encoding="utf-8")))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert len(named) > 15
+    assert [name for name in sorted(named) if f"def {name}(" not in tests] == []

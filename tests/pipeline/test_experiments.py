@@ -14,9 +14,22 @@ STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 FROM_TRAIN_ON = {"train", "evaluate", "behaviour", "export", "compare_tokenizers", "cross_dataset_evaluate@books"}
 
 
-def test_two_runs_in_two_folders_end_with_the_same_lock(project: Project, new_project: Callable[[], Project]) -> None:
+ELSEWHERE = {
+    "PYTHONHASHSEED": "7",
+    "TZ": "Pacific/Chatham",
+    "LC_ALL": "C",
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONUTF8": "0",
+    "HOME": "/nonexistent",
+}
+"""Another seed of Python's hashes, another time zone, a locale without UTF-8, no home."""
+
+
+def test_two_runs_in_two_folders_and_environments_end_with_the_same_lock(
+    project: Project, new_project: Callable[[], Project]
+) -> None:
     other = new_project()
-    other.dvc("repro")
+    other.run("dvc", "repro", **ELSEWHERE)
 
     assert other.read("dvc.lock") == project.read("dvc.lock")
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -30,37 +29,36 @@ def results(project: Project) -> dict[str, str]:
     return found | {"metrics": project.read("metrics/train.json")}
 
 
-def interrupted(project: Project, sign: signal.Signals, *, after_checkpoint: bool) -> subprocess.Popen[str]:
-    """Start train anew, send it the signal once it has a checkpoint (or once it has begun), and wait for its end."""
+BEGUN = "plots/training/plots"
+SAVING = "checkpoints/*/checkpoint-*"
+SAVED = "checkpoints/*/checkpoint-*/trainer_state.json"
+WRITING = "models/sentiment.tmp/*"
+
+
+def interrupted(project: Project, sign: signal.Signals, wanted: str) -> subprocess.Popen[str]:
+    """Start train anew, send it the signal once a file of the wanted name is there, and wait for its end."""
     shutil.rmtree(project.folder / "plots/training")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.train"],
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    wanted = "checkpoints/*/checkpoint-*/trainer_state.json" if after_checkpoint else "plots/training/plots"
+    process = project.start("python", "-m", "stages.train")
     deadline = time.monotonic() + PATIENCE
     while not list(project.folder.glob(wanted)):
         assert process.poll() is None, "it ended before it could be interrupted"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(sign)
+    os.killpg(process.pid, sign)
     process.wait(PATIENCE)
     return process
 
 
-@pytest.mark.parametrize("after_checkpoint", [True, False])
-def test_a_killed_training_is_continued_to_the_same_bytes(project: Project, *, after_checkpoint: bool) -> None:
+@pytest.mark.parametrize("moment", [BEGUN, SAVING, SAVED, WRITING])
+def test_a_killed_training_is_continued_to_the_same_bytes(project: Project, moment: str) -> None:
     before = results(project)
-    process = interrupted(project, signal.SIGKILL, after_checkpoint=after_checkpoint)
+    process = interrupted(project, signal.SIGKILL, moment)
     assert process.returncode == -signal.SIGKILL
+    whole = list(project.folder.glob(SAVED))
 
     output = project.run("python", "-m", "stages.train").stdout
 
-    assert ("continuing from" in output) == after_checkpoint
+    assert ("continuing from" in output) == bool(whole)
     assert results(project) == before
     assert not list(project.folder.glob("checkpoints/*"))
 
@@ -70,7 +68,7 @@ def test_an_interrupted_training_saves_says_how_to_go_on_and_is_continued_to_the
     project: Project, sign: signal.Signals
 ) -> None:
     before = results(project)
-    process = interrupted(project, sign, after_checkpoint=False)
+    process = interrupted(project, sign, BEGUN)
 
     assert process.returncode == 128 + sign
     assert process.stdout is not None
@@ -87,7 +85,7 @@ def test_an_interrupted_training_saves_says_how_to_go_on_and_is_continued_to_the
 
 def test_ctrl_c_while_the_model_is_written_leaves_no_half_written_output(project: Project) -> None:
     before = results(project)
-    process = interrupted(project, signal.SIGINT, after_checkpoint=True)
+    process = interrupted(project, signal.SIGINT, SAVED)
 
     # What comes after the last checkpoint takes a moment: it may have ended before the signal came.
     assert process.returncode in {0, 128 + signal.SIGINT}

@@ -1,11 +1,16 @@
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from sentiment.checkpoints import folder_for, newest_complete
+from sentiment.checkpoints import KEPT, claimed, folder_for, newest_complete
+from sentiment.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 PROVENANCE = {"parameters": {"seed": 1, "train": {"lr": 1e-4}}, "inputs": {"a.parquet": "0" * 64}}
 
 
@@ -75,3 +80,60 @@ def test_if_none_is_complete_all_are_discarded(tmp_path: Path) -> None:
     checkpoint(tmp_path, 10, None)
     assert newest_complete(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def unfinished(root: Path, number: int) -> Path:
+    """Return the folder of a training that was killed, the older the lower its number."""
+    folder = root / f"{number:016x}"
+    checkpoint(folder, 1)
+    (folder / "lock").touch()
+    os.utime(folder, (1000 + number, 1000 + number))
+    return folder
+
+
+def test_of_other_trainings_the_newest_stay(tmp_path: Path) -> None:
+    own, *others = [unfinished(tmp_path, number) for number in range(KEPT + 3)]
+    with claimed(own):
+        assert newest_complete(own)
+    assert sorted(tmp_path.iterdir()) == [own, *others[2:]]
+
+
+def test_a_folder_that_is_in_use_or_none_of_a_training_stays(tmp_path: Path) -> None:
+    foreign = [tmp_path / "notes", tmp_path / ("f" * 16)]
+    (foreign[0] / "lock").mkdir(parents=True)
+    foreign[1].mkdir()
+    running, stale, *others = [unfinished(tmp_path, number) for number in range(KEPT + 3)]
+    with claimed(running):
+        os.utime(running, (1000, 1000))
+        with claimed(others[0]):
+            pass
+    assert sorted(tmp_path.iterdir()) == sorted([*foreign, running, *others])
+    assert not stale.exists()
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from sentiment.checkpoints import claimed
+with claimed(Path(sys.argv[1])):
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_training_that_runs_already_is_refused_and_one_that_was_killed_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 16)
+    other = subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    with (
+        pytest.raises(UserError, match=r"^another process runs this very training, its checkpoints are in "),
+        claimed(folder),
+    ):
+        pass
+    other.kill()
+    other.communicate()
+    with claimed(folder):
+        pass

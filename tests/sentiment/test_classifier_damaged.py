@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from sentiment.classifier import load
+from sentiment.classifier import PROVENANCE, load
 from sentiment.errors import UserError
+from sentiment.files import sha256, write_json
 
 Build = Callable[..., PreTrainedModel]
 
@@ -100,3 +101,16 @@ def test_a_folder_without_weights_and_no_folder_at_all_are_refused(saved: Path) 
     refusal(saved)
     shutil.rmtree(saved)
     refusal(saved)
+
+
+def test_weights_with_a_flipped_bit_are_refused(saved: Path) -> None:
+    path = saved / "model.safetensors"
+    write_json(saved / PROVENANCE, {"outputs": {path.name: sha256(path)}})
+    load(saved)
+    content = bytearray(path.read_bytes())
+    content[-7] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        UserError, match=f"^{re.escape(str(path))} is not what train wrote, it was changed or damaged: "
+    ):
+        load(saved)

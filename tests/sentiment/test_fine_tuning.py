@@ -2,6 +2,7 @@
 
 import csv
 import re
+import resource
 import shutil
 from collections.abc import Callable
 from itertools import count
@@ -13,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel, Trainer, set_seed
 
 from sentiment import budget, callbacks, training
 from sentiment.callbacks import TimeLimit
+from sentiment.checkpoints import newest_complete
 from sentiment.classifier import build, predict
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
@@ -241,6 +243,33 @@ def test_an_incomplete_newest_checkpoint_is_discarded_and_the_older_used(
     (bench.checkpoints("broken") / "checkpoint-8" / "trainer_state.json").unlink()
     model_again, _ = bench.train(tiny(), "broken")
     assert re.search(r"continuing from .*checkpoint-4$", capsys.readouterr().out, re.MULTILINE)
+    assert all(torch.equal(weight, model_again.state_dict()[name]) for name, weight in model.state_dict().items())
+
+
+def test_a_disk_that_is_full_ends_it_in_one_sentence_and_leaves_the_older_checkpoint(
+    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = bench.train(tiny(), "whole")
+    free, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    save = Trainer._save_checkpoint
+
+    def save_on_a_full_disk(trainer: Trainer, *args: Any) -> None:
+        if trainer.state.global_step > 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, most))
+        try:
+            save(trainer, *args)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (free, most))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_checkpoint", save_on_a_full_disk)
+        with pytest.raises(UserError) as caught:
+            bench.train(tiny(), "broken")
+    assert str(caught.value).startswith(f"no checkpoint can be saved in {bench.checkpoints('broken')}: ")
+    assert "\n" not in str(caught.value)
+    assert newest_complete(bench.checkpoints("broken")) == bench.checkpoints("broken") / "checkpoint-4"
+
+    model_again, _ = bench.train(tiny(), "broken")
     assert all(torch.equal(weight, model_again.state_dict()[name]) for name, weight in model.state_dict().items())
 
 

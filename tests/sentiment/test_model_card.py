@@ -57,7 +57,7 @@ def test_the_card_depends_on_its_arguments_alone(card: Callable[..., str]) -> No
 
 def test_the_environment_names_all_that_bits_depend_on() -> None:
     found = environment(2, "cpu", bf16=True)
-    assert set(found) == {"python", "packages", "threads", "cpu_capability", "cuda", "device", "precision"}
+    assert set(found) == {"python", "packages", "threads", "portable", "cpu_capability", "cuda", "device", "precision"}
     assert set(found["packages"]) == set(PACKAGES)
     assert (found["threads"], found["device"], found["precision"]) == (2, "cpu", "bf16")
     assert environment(2, "cpu", bf16=False)["precision"] == "fp32"

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from sentiment.catalog import Catalog, load_catalog
 from sentiment.errors import UserError
+from sentiment.files import require_intact
 from sentiment.models import download_model
 from tests.hub_server import Hub, Repo, only_hub, running
 
@@ -74,7 +75,10 @@ def download(name: str, catalog: Catalog) -> set[str]:
 
 
 def origin() -> dict[str, str]:
-    return json.loads(Path("pretrained/origin.json").read_text(encoding="utf-8"))
+    """Return what is said of a model's origin, once the hashes of its files are found right."""
+    content = json.loads(Path("pretrained/origin.json").read_text(encoding="utf-8"))
+    require_intact(Path("pretrained"), content.pop("files"), "download")
+    return content
 
 
 def refusal(name: str, catalog: Catalog) -> str:

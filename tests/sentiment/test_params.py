@@ -20,6 +20,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "cross_datasets": ["books", [1], [""], None],
     "seed": [-1, 1.5, "42", True, 2**32, None],
     "threads": [0, 1025, "2"],
+    "portable": [1, "yes", None],
     "download.text": [3, None, [""], [1]],
     "download.label": ["", 1, None],
     "download.labels": ["pos", 1, True],
@@ -185,6 +186,15 @@ def test_lora_needs_a_frozen_encoder(tmp_path: Path, freeze: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
     assert load_params(written(tmp_path, ("freeze: embeddings\n", "freeze: encoder\n"), rank)).train.lora_rank == 8
+
+
+@pytest.mark.parametrize("section", ["train", "evaluate"])
+def test_portable_bits_are_not_of_half_precision(params_with: Callable[..., Params], section: str) -> None:
+    content = params_with().model_dump() | {"portable": True}
+    content[section] |= {"precision": "bf16"}
+    sentence = "it needs precision: auto or fp32 where portable is true (not every processor multiplies bf16)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'params.yaml: {sentence}')}$"):
+        validate(Params, content, "params.yaml")
 
 
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:

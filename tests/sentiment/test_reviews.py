@@ -103,6 +103,23 @@ def test_damaged_column_names_are_refused(tmp_path: Path) -> None:
         read_parquet(path, ["text", "label"])
 
 
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_the_data_is_never_read(
+    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "flipped.parquet"
+    table = table_of([(f"review {i * 7919} of many", i % 2) for i in range(50)])
+    write_parquet(path, table)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        found = read_parquet(path, ["text", "label"])
+    except UserError:
+        return
+    assert found.equals(table)
+
+
 @given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
 def test_a_damaged_byte_is_refused_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, cleaning: Cleaning, place: int, byte: int

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sentiment.errors import UserError
 from sentiment.params import read_yaml
-from stages import cross_dataset_evaluate, download, download_cross, tokenize
+from sentiment.reviews import write_parquet
+from stages import baseline, cross_dataset_evaluate, download, download_cross, tokenize
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
@@ -35,7 +37,7 @@ def test_a_stage_imports_heavy_packages_only_once_it_works(name: str) -> None:
     assert not HEAVY & set(loaded.split())
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name not in {"download_cross", "compare"}])
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in {"download_cross", "compare", "verify_cache"}])
 def test_a_stage_reports_a_bad_parameter_in_one_line_and_writes_nothing(name: str, folder: Path) -> None:
     text = Path("params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(text.replace("lr: 1e-4", "lr: fast"), encoding="utf-8")
@@ -143,3 +145,12 @@ def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path, monkeyp
 
     with pytest.raises(UserError, match=r"models/sentiment/preprocessing\.json is missing"):
         cross_dataset_evaluate.main()
+
+
+def test_the_baseline_says_that_it_needs_words(folder: Path) -> None:
+    table = pa.table({"id": ["a", "b"], "text": ["🙂🙂", "🙁"], "label": [1, 0]})
+    for split in ("train", "test"):
+        write_parquet(f"data/subsampled/{split}.parquet", table)
+
+    with pytest.raises(UserError, match=r"^TF-IDF can't be fitted to the reviews in data/subsampled: empty vocabulary"):
+        baseline.main()
