@@ -30,6 +30,11 @@ def own(project: Project, *, stars: bool) -> None:
     table.to_csv(project.folder / "own/reviews.csv", index=False)
 
 
+def restore(project: Project) -> None:
+    project.run("git", "reset", "--quiet", "--hard")
+    project.dvc("checkout", "--force")
+
+
 def test_every_command_of_the_documents_that_can_be_typed_here_succeeds(project: Project, tmp_path: Path) -> None:
     prepared(project)
     experiment = ""
@@ -50,11 +55,10 @@ def test_every_command_of_the_documents_that_can_be_typed_here_succeeds(project:
             if command.startswith("python -m sentiment.predict"):
                 assert set(pd.read_parquet(project.folder / "scored.parquet").columns) >= {"sentiment", "score"}
             if command in SHORT or command == "dvc exp apply NAME":
-                project.run("git", "checkout", "--quiet", ".")
+                restore(project)
     finally:
-        project.run("git", "checkout", "--quiet", ".")
-        project.run("git", "clean", "--quiet", "--force", "-d", "--exclude", ".venv")
+        restore(project)
+        project.run("git", "clean", "--quiet", "--force", "-d")
         (project.folder / ".dvc/config.local").unlink(missing_ok=True)
         shutil.rmtree(project.folder / ".venv")
-        project.dvc("checkout", "--force")
     assert list(tmp_path.iterdir()), "dvc push left nothing in the remote"
