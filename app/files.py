@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -53,10 +52,12 @@ def score_file(
     path: Path,
     text: str,
     form: str,
+    folder: Path,
+    *,
     score: Callable[[Sequence[str]], list[float]],
     progress: Callable[[int, int], None],
 ) -> Outcome:
-    """Score a file's column of texts and write its rows, and those set aside, into a new temporary folder.
+    """Score a file's column of texts and write its rows, and those set aside, into a folder.
 
     `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
     that is none.
@@ -65,7 +66,6 @@ def score_file(
     check(reader, path.name, text)
     schema = extended(reader.schema)
     stem = re.sub(r"[^\w-]+", "_", path.name.split(".")[0])[:60] or "reviews"
-    folder = Path(tempfile.mkdtemp(prefix="scored-"))
     outcome = Outcome([folder / f"{stem}-scored.{form}"])
     rejects = folder / f"{stem}-set-aside.jsonl"
     is_csv = form == "csv"

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
@@ -96,13 +97,19 @@ def _files(service: Service) -> None:
         )
 
     def read(path: str, text: str, form: str, progress: gr.Progress = PROGRESS) -> tuple[str, Any]:
-        try:
-            outcome = score_file(
-                Path(path), text, form, service.read_from_thread, lambda done, rows: progress((done, rows), unit="rows")
-            )
-        except UserError as error:
-            return views.trouble(_named(error, path)), gr.File(visible=False)
-        return views.summary(outcome), gr.File([str(path) for path in outcome.paths], visible=True)
+        def tell(done: int, rows: int) -> None:
+            progress((done, rows), unit="rows")
+
+        with TemporaryDirectory() as folder:
+            try:
+                outcome = score_file(
+                    Path(path), text, form, Path(folder), score=service.read_from_thread, progress=tell
+                )
+            except UserError as error:
+                return views.trouble(_named(error, path)), gr.File(visible=False)
+            # From there they are served, and removed after a while.
+            kept = [download.move_resource_to_block_cache(result) for result in outcome.paths]
+        return views.summary(outcome), gr.File(kept, visible=True)
 
     upload.change(look, upload, [column, start, result, download], show_progress="hidden", **PRIVATE)
     start.click(

@@ -71,8 +71,8 @@ class Clients:
             if outcome == "answered":
                 self.milliseconds.append(milliseconds)
             elif outcome == "failed":
-                # Against a server that is down, the next try would fail at once.
-                await asyncio.sleep(0.05)
+                # While the server is down, tries that fail at once would only take its time to start.
+                await asyncio.sleep(1)
 
     async def _one(self, client: httpx.AsyncClient, review: str) -> tuple[str, float]:
         started = time.perf_counter()

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,20 +24,14 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    (tmp_path / "results").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "results"))
-    yield
-    shutil.rmtree(tmp_path / "results")
-
-
 def no_progress(done: int, rows: int) -> None:
     pass
 
 
 def score(path: Path, text: str, form: str, predictor: Predictor) -> Outcome:
-    return score_file(path, text, form, lambda texts: predictor.score_texts(texts).tolist(), no_progress)
+    return score_file(
+        path, text, form, path.parent, score=lambda texts: predictor.score_texts(texts).tolist(), progress=no_progress
+    )
 
 
 def test_the_likeliest_column_of_texts_comes_first(table: Path, tmp_path: Path) -> None:
@@ -85,7 +77,9 @@ def test_progress_is_told_in_rows(tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     path.write_text("text\n" + "good\n" * 600)
     told: list[tuple[int, int]] = []
-    score_file(path, "text", "csv", lambda texts: [0.5] * len(texts), lambda done, rows: told.append((done, rows)))
+    score_file(
+        path, "text", "csv", tmp_path, score=lambda texts: [0.5] * len(texts), progress=lambda *at: told.append(at)
+    )
 
     assert told == [(0, 600), (256, 600), (512, 600)]
 
@@ -121,6 +115,6 @@ def test_the_summary_counts_the_unsure_apart_and_escapes_what_it_quotes() -> Non
 
 def test_a_file_without_a_text_has_a_summary_too(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,n\n,1\n")
-    outcome = score_file(tmp_path / "a.csv", "text", "csv", list, no_progress)
+    outcome = score_file(tmp_path / "a.csv", "text", "csv", tmp_path, score=list, progress=no_progress)
 
     assert "0 reviews read" in summary(outcome)
