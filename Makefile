@@ -25,7 +25,7 @@ serve: .venv/app.stamp ## Serve the web page and its API with the exported model
 space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
 	@$(ACTIVATE) && python -m deploy.space
 
-test: .venv/test.stamp .venv/browser.stamp lint ## Set up, then lint, check types and run all tests
+test: .venv/test.stamp .venv/system.stamp lint ## Set up, then lint, check types and run all tests
 	@$(ACTIVATE) && python -m pytest
 
 soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
@@ -95,11 +95,14 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
-# The browser that tests drive: one that is there, else Debian's, else Playwright's own. Without any, the tests that need
-# one are skipped, or fail where CI=true.
-.venv/browser.stamp: .venv/test.stamp
-	@command -v chromium > /dev/null \
-		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } \
-		|| $(BIN)/playwright install chromium-headless-shell \
+# What tests drive beside Python: a browser (Debian's, or Playwright's own) and an SSH server. Without one of them the
+# tests that need it are skipped, or fail where CI=true.
+.venv/system.stamp: .venv/test.stamp
+	@missing=; command -v chromium > /dev/null || missing=chromium; \
+	PATH=$$PATH:/usr/sbin command -v sshd > /dev/null || missing="$$missing openssh-server"; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing > /dev/null; } \
+		|| echo "not installed: $$missing; install it to run all tests"
+	@command -v chromium > /dev/null || $(BIN)/playwright install chromium-headless-shell \
 		|| echo "no browser could be installed: install chromium to run all tests"
 	@touch $@
