@@ -53,8 +53,8 @@ def learning_rates() -> Figure:
     for change, label in (
         ({"train.lr": 2e-6}, "2e-6: too low"),
         ({}, "1e-4: right"),
-        ({"train.lr": 1e-3}, "1e-3: high"),
-        ({"train.lr": 3e-3}, "3e-3: too high"),
+        ({"train.lr": 1e-3}, "1e-3: too high"),
+        ({"train.lr": 3e-3}, "3e-3: far too high"),
     ):
         found = trial(change)
         line(training, found["loss"], label)
