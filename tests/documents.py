@@ -28,7 +28,7 @@ def text_of(document: Path) -> str:
 def commands(document: Path) -> list[str]:
     """Return the commands of a document's shell blocks and those quoted in its lines, without their comments."""
     text = text_of(document)
-    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+    lines = [line for block in BLOCK.findall(text) for line in re.sub(r" *\\\n *", " ", block).splitlines()]
     typed = [re.split(r"\s+#", line)[0].strip() for line in lines if not EXPORT.match(line)]
     quoted = [" ".join(command.split()) for command in INLINE.findall(text)]
     return [command for command in [*typed, *quoted] if command and not command.startswith("#")]
@@ -62,9 +62,30 @@ RUN = [
 ]
 """What a test types, in this order: tests/pipeline/test_typed_commands.py."""
 
+PAGE = "tests/app/test_page.py::test_the_verdict_follows_while_one_types_and_the_last_text_wins"
+IMAGE = "tests/deploy/test_image.py::test_the_replayed_image_answers_as_the_model_does_and_writes_to_tmp_alone"
 QUEUED = "tests/pipeline/test_experiments.py::test_queued_and_temporary_experiments_need_nothing_untracked"
 COVERED = {
-    "make serve": "tests/app/test_page.py::test_the_page_answers_over_http",
+    "make serve": PAGE,
+    """curl -s localhost:7860/api/v1/predict -H 'Content-Type: application/json' """
+    """-d '{"texts": ["A joy.", "Two dull hours."]}'""": (
+        "tests/app/test_api.py::test_several_texts_get_their_scores_in_their_order"
+    ),
+    "docker build --tag sentiment .": IMAGE,
+    "docker run --rm --read-only --tmpfs /tmp --publish 7860:7860 sentiment": IMAGE,
+    "docker compose up --build --detach": (
+        "tests/deploy/test_image.py::test_the_composed_service_can_write_nowhere_but_to_tmp_and_is_limited"
+    ),
+    "make space": "tests/deploy/test_image.py::test_a_space_has_all_of_the_image_and_tells_the_hub_how_it_is_run",
+    "make licences": "tests/test_supply_chain.py::test_the_document_states_a_licence_of_every_pinned_package",
+    "make cache": ("tests/pipeline/test_faults.py::test_a_damaged_entry_of_the_cache_is_noticed_removed_and_made_anew"),
+    "make audit": "tests/test_supply_chain.py::test_an_audit_says_what_it_found_and_never_passes_without_having_asked",
+    "dvc checkout": (
+        "tests/pipeline/test_faults.py::test_truncated_flipped_and_deleted_outputs_are_brought_back_from_the_cache"
+    ),
+    "dvc remote add --default storage ssh://me@host/srv/sentiment": (
+        "tests/pipeline/test_remotes.py::test_a_push_over_ssh_that_was_cut_off_goes_on_where_it_was"
+    ),
     "dvc exp run --queue -S train.lr=5e-5,1e-4,2e-4": QUEUED,
     "dvc queue start --jobs 2": QUEUED,
     "dvc exp run --temp": QUEUED,
@@ -83,6 +104,7 @@ COVERED = {
 HUB = "needs the hub"
 HOURS = "takes hours"
 QUIET = "measures, which needs a machine that does nothing else"
+SERVER = "needs a server of one's own"
 ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
@@ -90,7 +112,25 @@ ELSEWHERE = {
     "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S train.epochs=2 -S train.lr=5e-5 "
     "-S tokenize.max_length=128": HUB,
     "dvc exp run -S dataset=imdb -S train.fit_budget=true": HUB,
+    "hf auth login": HUB,
+    "hf repos create NAME --type space --space-sdk docker": HUB,
+    "hf upload USER/NAME space . --type space": HUB,
+    "cd /opt/sentiment": SERVER,
+    "python3 -m venv .venv": SERVER,
+    ".venv/bin/pip install --requirement requirements-app.txt": SERVER,
+    "systemctl enable --now sentiment": SERVER,
+    "systemctl edit sentiment": SERVER,
+    "systemctl reload sentiment": SERVER,
+    "journalctl --unit sentiment --follow": SERVER,
+    "gcloud run deploy sentiment --image IMAGE --cpu 2 --memory 1Gi --concurrency 64 --allow-unauthenticated "
+    "--set-env-vars SENTIMENT_THREADS=2,FORWARDED_ALLOW_IPS=*": "needs an account with a provider",
+    "dvc remote modify storage endpointurl": "needs an account with a provider",
+    "dvc remote modify --local": "needs an account with a provider",
     "make sweep": HOURS,
+    "make models": HOURS,
+    "make transfer": HOURS,
+    "make soak": HOURS,
+    "python -m benchmarks.load": QUIET,
     "make bench": QUIET,
     "python -m benchmarks.learning_curves": HOURS,
     "python -m benchmarks.pretrained_tokenizers FOLDER NAMES": "needs the tokenizers of the hub's models",
