@@ -34,6 +34,8 @@ def project(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a clone is after `dvc repro`, with a tiny model."""
     folder = tmp_path_factory.mktemp("deploy") / "project"
     shutil.copytree(exported, folder / "models" / "exported")
+    (folder / "models" / "tokenizers").mkdir()
+    shutil.copyfile(exported / "tokenizer.json", folder / "models" / "tokenizers" / "tiny.json")
     for name in (
         ".dockerignore",
         "Dockerfile",
@@ -118,7 +120,8 @@ def test_the_image_runs_as_a_numbered_user_that_is_not_root(image: Stage) -> Non
 def test_the_image_has_the_model_and_what_reads_it_but_nothing_of_the_training(image: Stage, exported: Path) -> None:
     found = files(image.place("."))
 
-    assert {path.name for path in found if path.parts[0] == "models"} == {path.name for path in exported.iterdir()}
+    models = {path.relative_to("models").as_posix() for path in found if path.parts[0] == "models"}
+    assert models == {"tokenizers/tiny.json", *(f"exported/{path.name}" for path in exported.iterdir())}
     assert {path.parts[0] for path in found} <= {path.parts[0] for path in space.contents()}
     packages = {path.name.lower().replace("_", "-") for path in image.root.glob("venv/lib/python*/site-packages/*")}
     assert "onnxruntime" in packages
