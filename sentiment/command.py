@@ -10,8 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from safetensors import SafetensorError
-
 from sentiment.errors import UserError
 
 TIMINGS = Path("logs/timings.jsonl")
@@ -56,8 +54,9 @@ def _explain(error: Exception, name: str) -> NoReturn:
     """End with one line for a mistake its user can mend; let a defect of ours keep its traceback."""
     if isinstance(error, UserError):
         sys.exit(f"{name}: error: {error}")
-    # A library that writes weights reports the system's errors as its own.
-    if isinstance(error, OSError | SafetensorError):
+    # Where weights are written, the library that does it reports the system's errors as its own.
+    safetensors = sys.modules.get("safetensors")
+    if isinstance(error, OSError) or (safetensors and isinstance(error, safetensors.SafetensorError)):
         place = getattr(error, "filename", None) or "the operating system"
         sys.exit(
             f"{name}: error: {place}: {getattr(error, 'strerror', None) or error}; "
