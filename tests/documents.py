@@ -50,6 +50,7 @@ RUN = [
     "dvc commit",
     "dvc metrics diff HEAD~1",
     "make plots",
+    "make report",
     "make figures",
     "make clean",
     "python -m sentiment.predict reviews.csv -o scored.parquet",
