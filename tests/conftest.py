@@ -177,9 +177,9 @@ def trained_once(
 
 
 @pytest.fixture
-def trained(trained_once: Path, tmp_path: Path) -> Path:
+def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of it for a test to change."""
-    return shutil.copytree(trained_once, tmp_path / "sentiment")
+    return shutil.copytree(trained_once, tmp_path_factory.mktemp("trained") / "sentiment")
 
 
 @pytest.fixture(scope="session")
