@@ -77,7 +77,7 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
 
 def test_queued_and_temporary_experiments_need_nothing_untracked(project: Project) -> None:
     for rate in ("1e-5", "2e-5"):
-        project.dvc("exp", "run", "--queue", "--name", f"rate-{rate}", "--set-param", f"train.lr={rate}")
+        project.dvc("exp", "run", "--queue", "--name", f"rate-{rate}", "--set-param", f"train.lr={rate}", "evaluate")
     project.dvc("queue", "start", "--jobs", "2")
     project.dvc("queue", "logs", "--follow", "rate-1e-5")
     project.dvc("queue", "logs", "--follow", "rate-2e-5")
@@ -99,26 +99,6 @@ def test_several_seeds_give_a_mean_and_a_standard_deviation_of_every_headline_me
     assert set(result["summary"]) == {"test", "books"}
     assert result["seeds"]["1"] != result["seeds"]["2"]
     assert "2 or more" in project.run("python", "-m", "benchmarks.seeds", "1", check=False).stdout
-
-
-def test_a_variant_is_trained_apart_from_the_users_files_and_its_accuracy_and_cost_are_written(
-    project: Project,
-) -> None:
-    project.run("python", "-m", "benchmarks.models", "first 2 layers")
-    result = json.loads(project.read("benchmarks/models.json"))["variants"]
-    again = project.run("python", "-m", "benchmarks.models", "first 2 layers").stdout
-    unknown = project.run("python", "-m", "benchmarks.models", "first layer", check=False).stdout
-    project.run("git", "clean", "--quiet", "--force", "benchmarks")
-
-    assert set(result) == {"first 2 layers"}
-    found = result["first 2 layers"]
-    assert (found["test"]["n"], found["other_domains"]["n"]) == (100, 400)
-    # Of the default's six layers of 1,774,464 weights four are gone.
-    assert found["parameters"] == 22_566_146 - 4 * 1_774_464
-    assert min(found[key] for key in ("minutes", "memory", "bytes")) > 0
-    assert "accuracy" not in again, "it is not measured twice"
-    assert "first layer: no such trial in benchmarks/models.yaml, which has default, first 4 layers" in unknown
-    assert project.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_adding_a_dataset_to_evaluate_on_reruns_nothing_else(project: Project) -> None:
