@@ -13,9 +13,7 @@ from typing import Any
 from tests.project import ROOT
 
 FILES = ("requirements.txt", "requirements-app.txt", "requirements-dev.txt")
-UNREACHED = (
-    "nothing was audited: the index's advisories (pypi.org) can't be reached from here; run make audit where they can"
-)
+UNREACHED = "nothing was audited: the index's advisories can't be reached from here; run make audit where they can"
 
 
 def verdict(report: dict[str, Any]) -> str | None:
