@@ -20,6 +20,8 @@ SMALL = {
     "tokenize.max_length": 24,
     "train.epochs": 1,
     "train.batch_size": 16,
+    "compare_tokenizers.vocabulary": 500,
+    "compare_tokenizers.seeds": 2,
     # Of so few reviews one alone is a whole point.
     "export.accuracy_change": 5,
     "export.agreement": 0.95,

@@ -1,8 +1,11 @@
 """A shrunken copy of this project, in a git repository of its own, for tests that run the real dvc.yaml."""
 
+import os
+import shutil
 from collections.abc import Callable
 
 import pytest
+from filelock import FileLock
 
 from tests.project import Project, shrunken
 
@@ -14,9 +17,18 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Projec
 
 
 @pytest.fixture(scope="session")
-def project(new_project: Callable[[], Project]) -> Project:
-    """Return a shrunken copy in which the pipeline has run once and everything is committed."""
-    project = new_project()
-    project.dvc("repro")
-    project.commit("first run")
-    return project
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a shrunken copy in which the pipeline has run once and everything is committed.
+
+    The workers of a test run wait for one of them to make it; each then changes a copy of its own.
+    """
+    own = tmp_path_factory.mktemp("project")
+    shared = (own.parents[1] if "PYTEST_XDIST_WORKER" in os.environ else own.parent) / "run_once"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            made = shrunken(tmp_path_factory.mktemp("made"))
+            made.dvc("repro")
+            made.commit("first run")
+            made.folder.rename(shared)
+    shutil.copytree(shared, own, symlinks=True, dirs_exist_ok=True)
+    return Project(own)

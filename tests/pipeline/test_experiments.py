@@ -81,7 +81,7 @@ def test_queued_and_temporary_experiments_need_nothing_untracked(project: Projec
     project.dvc("queue", "start", "--jobs", "2")
     project.dvc("queue", "logs", "--follow", "rate-1e-5")
     project.dvc("queue", "logs", "--follow", "rate-2e-5")
-    project.dvc("exp", "run", "--temp", "--name", "temporary", "--set-param", "train.lr=4e-5")
+    project.dvc("exp", "run", "--temp", "--name", "temporary", "--set-param", "train.lr=4e-5", "evaluate")
 
     listed = project.dvc("exp", "list", "--name-only").split()
     assert {"rate-1e-5", "rate-2e-5", "temporary"} <= set(listed), project.dvc("queue", "status")

@@ -37,9 +37,11 @@ def test_the_first_steps_end_with_a_model_that_beats_a_coin(new_project: Callabl
 
 
 def test_without_a_gpu_the_notebook_for_colab_trains_the_default_and_says_what_it_skips(
-    new_project: Callable[[], Project], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = new_project()
+    # What another checkout has already run need not run again: that it would is what other tests are for.
+    (tmp_path / "config").write_text(f"[cache]\n    dir = {project.folder}/.dvc/cache\n")
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("SENTIMENT_REPOSITORY", str(project.folder))
     monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
     monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
