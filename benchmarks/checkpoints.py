@@ -17,10 +17,10 @@ from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
 from sentiment.command import run
 from sentiment.files import write_json
+from sentiment.length_buckets import LengthBucketSampler
 from sentiment.params import load_params
 from sentiment.portable import fix_bits
 from sentiment.reviews import map_parquet
-from sentiment.training import LengthBucketSampler
 
 RESULTS = Path("benchmarks/checkpoints.json")
 STEPS = 20

@@ -17,8 +17,9 @@ from transformers import (
 
 from sentiment.classifier import build, device
 from sentiment.encoding import Padding, load_tokenizer
+from sentiment.length_buckets import LengthBucketSampler
 from sentiment.params import Params
-from sentiment.training import AveragingTrainer, LengthBucketSampler, arguments, as_dataset
+from sentiment.training import AveragingTrainer, arguments, as_dataset
 
 PRETRAINED = Path("models/pretrained")
 

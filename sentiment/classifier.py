@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 from torch import nn
 from tqdm import tqdm
 from transformers import (
@@ -250,6 +248,9 @@ def fit_head(model: MeanPooledClassifier, train: pa.Table, padding: Padding, pre
     A random head's first gradients distort the features; a fitted one's do not, which serves reviews unlike those of
     the training most (Kumar et al. 2022, arXiv:2202.10054).
     """
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
     sequences = train["input_ids"].to_pylist()
     features = _infer(
         model.features, model.eval(), sequences, padding, batch_size=64, precision=precision, title="probe"

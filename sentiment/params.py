@@ -111,14 +111,15 @@ class Train(Strict):
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
     precision: Precision
+    data_workers: int = Field(ge=0, le=64)
     validations_per_epoch: Count
     max_minutes: float = Field(gt=0)
     fit_budget: bool
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What the result depends on: all but a time limit that doesn't shorten the training."""
-        return self.model_dump(exclude=set() if self.fit_budget else {"max_minutes"})
+        """What the result depends on: all but who prepares the batches, and a time limit that doesn't shorten it."""
+        return self.model_dump(exclude={"data_workers"} | (set() if self.fit_budget else {"max_minutes"}))
 
     @model_validator(mode="after")
     def _probe_needs_the_mean(self) -> Self:

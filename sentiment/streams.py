@@ -8,10 +8,8 @@ The first three may be compressed (.gz) and are UTF-8. Rows have the numbers by 
 and tsv as a spreadsheet counts them (the header is row 1), in jsonl the line, in parquet the index from 0.
 """
 
-import csv
 import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from sentiment.delimited import opened, records
 from sentiment.errors import UserError, reason
 from sentiment.reviews import MAX_CHARACTERS, is_text
 
@@ -119,27 +118,15 @@ class Reader:
                 done += batch.num_rows
 
     def _fields(self) -> Iterator[tuple[int, list[str]] | Rejected]:
-        """Yield the rows of a csv or tsv file, header first; a quote in the wrong place could swallow all after it."""
-        # A quote that is never closed must not read the rest of a large file into one field.
-        csv.field_size_limit(10 * MAX_CHARACTERS)
+        """Yield the rows of a csv or tsv file, header first."""
+        width = None
         with self._lines() as lines:
-            reader = csv.reader(lines, delimiter=DELIMITERS[self.form], strict=True)
-            number, width = 0, None
-            while True:
-                number, before = number + 1, reader.line_num
-                try:
-                    fields = next(reader, None)
-                except csv.Error as error:
-                    raise UserError(
-                        f"{self.path}, row {number} (from line {before + 1}): {error}; a field that has quotes in it "
-                        "must stand between quotes, with each quote inside it written twice"
-                    ) from None
-                if fields is None:
-                    return
+            # A quote that is never closed must not read the rest of a large file into one field.
+            for number, _, fields in records(self.path, lines, DELIMITERS[self.form], 10 * MAX_CHARACTERS):
                 width = width or len(fields)
                 if len(fields) == width and all(map(is_text, fields)):
                     yield number, fields
-                elif fields:
+                else:
                     problem = "is not UTF-8" if len(fields) == width else f"has {len(fields)} fields instead of {width}"
                     yield Rejected(number, problem, [field.encode(errors="replace").decode() for field in fields])
 
@@ -186,14 +173,8 @@ class Reader:
 
     @contextmanager
     def _lines(self) -> Iterator[TextIOWrapper]:
-        """Decompress and decode the file; what isn't UTF-8 becomes surrogates, so that its row is found."""
-        with self.path.open("rb") as raw:
-            content: Any = gzip.GzipFile(fileobj=raw) if self.compressed else raw
-            with TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-                try:
-                    yield lines
-                except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                    raise UserError(f"{self.path} is not a whole gzip file: {reason(error)}") from None
+        with self.path.open("rb") as raw, opened(self.path, raw, compressed=self.compressed) as lines:
+            yield lines
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

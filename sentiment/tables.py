@@ -9,23 +9,19 @@ reader finds them: in csv and tsv as a spreadsheet counts them (the header is ro
 index from 0.
 """
 
-import csv
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sentiment.delimited import opened, records
 from sentiment.errors import UserError, reason
 from sentiment.reviews import MAX_CHARACTERS, READING, whole_parquet
 
@@ -98,7 +94,7 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _text_batches(path: Path, suffix: str, columns: list[str], hint: str) -> Iterator[Batch]:
-    with path.open("rb") as raw, _opened(path, raw) as lines:
+    with path.open("rb") as raw, opened(path, raw, compressed=path.name.lower().endswith(".gz")) as lines:
         if suffix == ".jsonl":
             rows = _json_rows(path, lines, columns, hint)
         else:
@@ -110,44 +106,17 @@ def _text_batches(path: Path, suffix: str, columns: list[str], hint: str) -> Ite
             yield Batch(pa.table(table), numbers, raw.tell())
 
 
-@contextmanager
-def _opened(path: Path, raw: IO[bytes]) -> Iterator[TextIOWrapper]:
-    """Decompress and decode a file; what isn't UTF-8 becomes surrogates, so that `_strings` can name its row."""
-    content: Any = gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
-    with TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        try:
-            yield lines
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"{path} is not a whole gzip file (truncated, or not one): {reason(error)}") from None
-
-
 def _records(path: Path, lines: TextIOWrapper, delimiter: str, columns: list[str], hint: str) -> Iterator[Row]:
-    """Yield the rows of a csv or tsv file, strictly: a quote in the wrong place could swallow the rows after it."""
-    csv.field_size_limit(MAX_CHARACTERS)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    number, header, places = 0, list[str](), list[int]()
-    while True:
-        number, before = number + 1, reader.line_num
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
+    found = records(path, lines, delimiter, MAX_CHARACTERS)
+    _, _, header = next(found, (0, 0, list[str]()))
+    places = _find(path, columns, header, hint) if header else []
+    for number, line, fields in found:
+        if len(fields) != len(header):
             raise UserError(
-                f"{path}, row {number} (from line {before + 1}): {error}; a field that has quotes in it "
-                "must stand between quotes, with each quote inside it written twice"
-            ) from None
-        if record is None:
-            break
-        if not record:
-            continue
-        if not header:
-            header, places = record, _find(path, columns, record, hint)
-        elif len(record) != len(header):
-            raise UserError(
-                f"{path}, row {number} (from line {before + 1}) has {len(record)} fields, but the header has "
+                f"{path}, row {number} (from line {line}) has {len(fields)} fields, but the header has "
                 f"{len(header)}: put quotes around a field that contains the delimiter {delimiter!r}"
             )
-        else:
-            yield number, [record[place] for place in places]
+        yield number, [fields[place] for place in places]
 
 
 def _json_rows(path: Path, lines: TextIOWrapper, columns: list[str], hint: str) -> Iterator[Row]:

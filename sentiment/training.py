@@ -1,7 +1,6 @@
 """Fine-tuning: transformers' Trainer with length-bucketed batches."""
 
 import math
-from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,53 +30,11 @@ from sentiment.classifier import uses_bf16
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, reason
 from sentiment.layers import depths
+from sentiment.length_buckets import LengthBucketSampler
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
-BUCKET_BATCHES = 25
 AVERAGE = "average.safetensors"
-
-
-class LengthBucketSampler(Sampler[int]):
-    """Yield row numbers so that consecutive batches hold reviews of like length, in an order that seed and epoch fix.
-
-    Rows are shuffled, cut into buckets of BUCKET_BATCHES batches, sorted by length within each, and the batches
-    shuffled again. Seeding anew for each epoch makes a resumed run see the batches that an uninterrupted one sees.
-    """
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths = np.asarray(lengths)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; accelerate calls it."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return an epoch's batches of row numbers; only the last may be smaller than batch_size."""
-        random = np.random.default_rng([self.seed, epoch])
-        rows = random.permutation(len(self.lengths))
-        bucket = self.batch_size * BUCKET_BATCHES
-        buckets = [rows[start : start + bucket] for start in range(0, len(rows), bucket)]
-        rows = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in buckets])
-        whole = len(rows) // self.batch_size * self.batch_size
-        batches = list(rows[:whole].reshape(-1, self.batch_size))
-        shuffled = [batches[i] for i in random.permutation(len(batches))]
-        return shuffled + ([rows[whole:]] if whole < len(rows) else [])
-
-    def __iter__(self) -> Iterator[int]:
-        for batch in self.batches(self.epoch):
-            yield from batch.tolist()
-
-    def padded_tokens(self, epochs: int) -> np.ndarray:
-        """Return each step's tokens, padding included: what the step costs. int64 [epochs * steps per epoch]."""
-        costs = [len(rows) * self.lengths[rows].max() for epoch in range(epochs) for rows in self.batches(epoch)]
-        return np.array(costs)
 
 
 def _moving_average(decay: float, average: torch.Tensor, weight: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
@@ -290,6 +247,7 @@ def arguments(params: Train, seed: int, steps: int, folder: Path, device: torch.
         bf16=uses_bf16(params.precision, device),
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
+        dataloader_num_workers=params.data_workers,
         seed=seed,
         logging_steps=max(1, steps // 50),
         # The Validations callback decides when; these only have to agree with each other.

@@ -3,7 +3,20 @@
 import re
 from collections.abc import Callable
 
-from docs.figures import comparison, datasets, evaluation, models, performance, readme, tokenizers, training, tuning
+from docs.figures import (
+    comparison,
+    datasets,
+    evaluation,
+    imdb,
+    models,
+    performance,
+    readme,
+    reliability,
+    serving,
+    tokenizers,
+    training,
+    tuning,
+)
 from docs.figures.tables import read
 
 BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
@@ -11,18 +24,33 @@ VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-
 
 FIGURES: dict[str, Callable[[], str]] = {
     name: figure
-    for document in (comparison, datasets, evaluation, models, performance, readme, tokenizers, training, tuning)
+    for document in (
+        comparison,
+        datasets,
+        evaluation,
+        imdb,
+        models,
+        performance,
+        readme,
+        reliability,
+        serving,
+        tokenizers,
+        training,
+        tuning,
+    )
     for name, figure in document.FIGURES.items()
 }
 """What fills each block, by its name."""
 
 
 def value(file: str, keys: str) -> str:
-    """Return one number of a JSON file, its keys divided by colons: shares with three digits, others whole."""
+    """Return one number of a JSON file, its keys divided by colons: with three digits up to 1, with two up to 10."""
     number = read(file)
     for key in keys.split(":"):
         number = number[key]
-    return f"{number:.3f}" if isinstance(number, float) and number <= 1 else f"{number:,.0f}"
+    if isinstance(number, int) or number >= 10:
+        return f"{number:,.0f}"
+    return f"{number:.3f}" if number <= 1 else f"{number:.2f}"
 
 
 def filled(text: str) -> str:

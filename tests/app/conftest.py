@@ -20,10 +20,11 @@ from fastapi.testclient import TestClient
 from app.server import build
 from app.settings import PREFIX, Settings
 from sentiment.predictor import Predictor
+from tests.app.visit import Visit
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 SCRIPT = "<script>alert(1)</script>"
 FACTS = {"vocabulary": 77, "accuracy": 0.75}
@@ -133,3 +134,16 @@ def browser() -> "Iterator[Browser]":
             pytest.skip(reason)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def visit(browser: "Browser", server: Running) -> "Iterator[Callable[..., Page]]":
+    visits: list[Visit] = []
+
+    def go(**options: object) -> "Page":
+        visits.append(Visit(browser, server.url, **options))
+        return visits[-1].page
+
+    yield go
+    for one in visits:
+        one.close(server.url)

@@ -2,16 +2,15 @@
 
 import json
 import re
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.server import build
-from app.settings import MAX_CHARACTERS, MAX_TEXTS, Settings
+from app.settings import MAX_CHARACTERS, Settings
 from sentiment.predictor import Predictor
+from tests.app.monitoring import sample
 
 PREDICT, EXPLAIN = "/api/v1/predict", "/api/v1/explain"
 NASTY = [
@@ -47,12 +46,12 @@ def test_concurrent_requests_are_read_together_and_get_their_own_answers(setting
     texts = [f"{'good' if number % 2 else 'bad'} film {number}" for number in range(40)]
     with TestClient(build(settings)) as client:
         expected = [client.post(PREDICT, json={"text": text}).json() for text in texts]
-        batches = _sample(client, "batch_texts_count")
+        batches = sample(client, "batch_texts_count")
         with ThreadPoolExecutor(20) as threads:
             found = list(threads.map(lambda text: client.post(PREDICT, json={"text": text}).json(), texts))
 
         assert found == expected
-        assert _sample(client, "batch_texts_count") - batches < len(texts)
+        assert sample(client, "batch_texts_count") - batches < len(texts)
 
 
 def test_the_explanation_weighs_every_word_by_what_changes_without_it(client: TestClient, predictor: Predictor) -> None:
@@ -108,88 +107,6 @@ def test_the_model_tells_what_it_is(client: TestClient, settings: Settings) -> N
     assert found["metrics"]["cross/books"]["accuracy"] == 0.875
 
 
-DEEP = "[" * 100_000 + "]" * 100_000
-BAD_BODIES = {
-    "empty": b"",
-    "not JSON": b"text=good",
-    "not UTF-8": b'{"text": "\xff"}',
-    "a list": b'["good"]',
-    "a number": b"7",
-    "null": b'{"text": null}',
-    "a number as text": b'{"text": 7}',
-    "no text": b'{"text": ""}',
-    "blanks": b'{"text": " \\n\\t"}',
-    "no texts": b'{"texts": []}',
-    "a text for texts": b'{"texts": "good"}',
-    "one null": b'{"texts": ["good", null]}',
-    "both": b'{"text": "good", "texts": ["good"]}',
-    "another key": b'{"text": "good", "model": "other"}',
-    "a lone surrogate": b'{"text": "half \\ud83d"}',
-    "a lone surrogate as key": b'{"\\ud83d": "good"}',
-    "deep": DEEP.encode(),
-    "deep within": f'{{"text": {DEEP}}}'.encode(),
-    "a huge number": b'{"text": ' + b"9" * 100_000 + b"}",
-    "too long": json.dumps({"text": "x" * (MAX_CHARACTERS + 1)}).encode(),
-    "too many": json.dumps({"texts": ["x"] * (MAX_TEXTS + 1)}).encode(),
-}
-
-
-@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-def test_a_bad_body_is_refused_with_what_to_change(client: TestClient, body: bytes) -> None:
-    answer = client.post(PREDICT, content=body, headers={"Content-Type": "application/json"})
-
-    assert answer.status_code in {400, 422}
-    error = answer.json()["error"]
-    assert error["code"] in {"invalid", "bad_request"}
-    assert error["message"]
-    assert error["change"]
-    assert len(answer.content) < 600
-
-
-def test_a_bad_text_is_named_by_its_place_and_not_quoted(client: TestClient) -> None:
-    answer = client.post(PREDICT, json={"texts": ["good", "s3cret" * 10_000]})
-
-    assert answer.status_code == 422
-    assert answer.json()["error"]["where"].endswith("texts.1")
-    assert "at most 20000 characters" in answer.json()["error"]["message"]
-    assert "s3cret" not in answer.text
-
-
-def _chunks() -> Iterator[bytes]:
-    for _ in range(100):
-        yield b" " * 100_000
-
-
-@pytest.mark.parametrize("path", [PREDICT, EXPLAIN])
-@pytest.mark.parametrize("chunked", [False, True])
-def test_ten_megabytes_are_refused(client: TestClient, path: str, chunked: bool) -> None:
-    body = _chunks() if chunked else b" " * 10_000_000
-    answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
-
-    assert answer.status_code == 413
-    assert answer.json()["error"] == {
-        "code": "too_large",
-        "message": "the body is larger than 1,000,000 bytes",
-        "change": "send fewer or shorter texts in each request",
-    }
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/api/v1/nothing", 404, "not_found"),
-        ("GET", PREDICT, 405, "method_not_allowed"),
-        ("DELETE", "/api/v1/model", 405, "method_not_allowed"),
-    ],
-)
-def test_what_there_is_not_is_answered_in_json_too(
-    client: TestClient, method: str, path: str, status: int, code: str
-) -> None:
-    answer = client.request(method, path)
-
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-
-
 def test_a_request_keeps_its_id_or_gets_one(client: TestClient) -> None:
     def identity(asked: str) -> str:
         return client.get("/healthz", headers={"X-Request-ID": asked}).headers["X-Request-ID"]
@@ -232,64 +149,6 @@ def test_a_defect_is_answered_with_its_id_and_logged_without_the_text(
     assert client.post(PREDICT, json={"text": "good"}).status_code == 200
 
 
-def test_a_client_that_asks_too_often_is_told_to_wait(settings: Settings) -> None:
-    with TestClient(build(settings.model_copy(update={"rate": 3}))) as client:
-        answers = [client.get("/api/v1/model") for _ in range(5)]
-
-        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
-        assert answers[-1].json()["error"]["code"] == "too_many_requests"
-        assert int(answers[-1].headers["Retry-After"]) > 0
-        assert client.get("/healthz").status_code == 200
-
-
-def test_overload_is_refused_at_once_and_passes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    with TestClient(build(settings.model_copy(update={"queue": MAX_TEXTS}))) as client, ThreadPoolExecutor(1) as thread:
-        hold, held = threading.Event(), threading.Event()
-        predictor = client.app.state.service.model.predictor
-        score = predictor.score_texts
-
-        def slow(texts: list[str]) -> object:
-            held.set()
-            hold.wait(30)
-            return score(texts)
-
-        monkeypatch.setattr(predictor, "score_texts", slow)
-        first = thread.submit(client.post, PREDICT, json={"texts": ["good"] * MAX_TEXTS})
-        held.wait(30)
-        refused = client.post(PREDICT, json={"texts": ["bad"] * 100})
-
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        assert refused.json()["error"]["code"] == "overloaded"
-        assert not first.done()
-        assert _sample(client, "waiting_texts") == MAX_TEXTS - settings.batch
-        hold.set()
-        assert first.result().status_code == 200
-        assert client.post(PREDICT, json={"texts": ["bad"] * 100}).status_code == 200
-
-
-def test_a_request_that_takes_too_long_is_given_up_and_its_texts_are_not_read(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with TestClient(build(settings.model_copy(update={"seconds": 0.2}))) as client:
-        hold = threading.Event()
-        read: list[str] = []
-        predictor = client.app.state.service.model.predictor
-        score = predictor.score_texts
-
-        def slow(texts: list[str]) -> object:
-            hold.wait(30)
-            read.extend(texts)
-            return score(texts)
-
-        monkeypatch.setattr(predictor, "score_texts", slow)
-        answer = client.post(PREDICT, json={"texts": [f"good {number}" for number in range(100)]})
-
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "too_slow")
-        hold.set()
-        assert client.post(PREDICT, json={"text": "last"}).status_code == 200
-        assert read[settings.batch :] == ["last"]
-
-
 def test_a_server_that_has_not_started_is_alive_but_not_ready(settings: Settings) -> None:
     client = TestClient(build(settings))
 
@@ -325,11 +184,6 @@ def test_the_documentation_loads_nothing_from_another_host(client: TestClient) -
 
     assert "swagger-ui" in page
     assert re.findall(r"(?:src|href)=\"(?:https?:)?//", page) == []
-
-
-def _sample(client: TestClient, name: str) -> float:
-    (line,) = (line for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} "))
-    return float(line.split()[1])
 
 
 def _log_odds(score: float) -> float:

@@ -3,12 +3,10 @@
 import csv
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import pytest
 
 from sentiment.predictor import Predictor
 from tests.app.conftest import SCRIPT, Running
@@ -16,56 +14,7 @@ from tests.app.conftest import SCRIPT, Running
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-GOOD, BAD = "the film was superb and lovely", "the plot was awful and dull"
-
-
-class Visit:
-    """A page that is open, and all that must not happen on it: requests to other hosts, errors, dialogs."""
-
-    def __init__(self, browser: "Browser", url: str, **options: object) -> None:
-        self.context = browser.new_context(accept_downloads=True, **options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(30_000)
-        self.hosts: set[str] = set()
-        self.faults: list[str] = []
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.faults.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        self.page.goto(url)
-        self.page.wait_for_selector("#review")
-
-    def close(self, url: str) -> None:
-        self.context.close()
-        assert self.hosts <= {urlsplit(url).netloc, ""}
-        assert self.faults == []
-
-
-@pytest.fixture
-def visit(browser: "Browser", server: Running) -> "Iterator[Callable[..., Page]]":
-    visits: list[Visit] = []
-
-    def go(**options: object) -> "Page":
-        visits.append(Visit(browser, server.url, **options))
-        return visits[-1].page
-
-    yield go
-    for one in visits:
-        one.close(server.url)
-
-
-def verdict(page: "Page", predictor: Predictor, text: str) -> None:
-    """Wait until the page shows what the model says of the text."""
-    (score,) = predictor.score_texts([text])
-    label = "positive" if score >= 0.5 else "negative"
-    page.wait_for_function(f"document.querySelector('#verdict').style.getPropertyValue('--score') == {score:.6f}")
-    kind = "unsure" if 0.35 < score < 0.65 else label
-    assert page.locator("#verdict").get_attribute("data-kind") == kind
-    assert page.locator("#sentiment").inner_text().lower() == kind
-    assert f"{round(100 * max(score, 1 - score))} %" in page.locator("#confidence").inner_text()
-
-
-def open_tab(page: "Page", name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+from tests.app.visit import BAD, GOOD, Visit, open_tab, verdict
 
 
 def test_the_verdict_follows_while_one_types_and_the_last_text_wins(
@@ -213,88 +162,6 @@ def test_the_model_tab_shows_the_card_and_the_metrics(visit: "Callable[..., Page
     assert "books" in page.locator("#facts").inner_text()
     assert "Knows a few words." in page.locator("#card").inner_text()
     assert "license" not in page.locator("#card").inner_text()
-
-
-def test_the_keyboard_is_enough(visit: "Callable[..., Page]", predictor: Predictor) -> None:
-    page = visit()
-
-    def tab_to(condition: str) -> None:
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.evaluate(f"() => {{ const at = document.activeElement; return {condition}; }}"):
-                return
-        raise AssertionError(condition)
-
-    tab_to("at.id === 'review'")
-    page.keyboard.type(GOOD)
-    verdict(page, predictor, GOOD)
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-    tab_to("at.dataset.example !== undefined")
-    page.keyboard.press("Enter")
-    verdict(page, predictor, page.locator("#review").input_value())
-    for _ in range(40):
-        page.keyboard.press("Shift+Tab")
-        if page.evaluate("document.activeElement.getAttribute('role') === 'tab'"):
-            break
-    while page.evaluate("document.activeElement.innerText") != "Tokenizers":
-        page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#cuts .token")
-
-
-def test_a_screen_reader_has_labels_and_hears_the_verdict_once_it_stands(
-    visit: "Callable[..., Page]", predictor: Predictor
-) -> None:
-    page = visit()
-    box = page.get_by_role("textbox", name="Your review")
-    box.fill(GOOD)
-    verdict(page, predictor, GOOD)
-    page.wait_for_function("document.querySelector('#spoken').innerText.length > 0")
-
-    assert page.locator("#spoken").get_attribute("aria-live") == "polite"
-    assert "Probability of positive" in (page.locator("#scale").get_attribute("aria-label") or "")
-    assert page.evaluate("document.documentElement.lang") == "en"
-    assert page.get_by_role("heading", level=1).inner_text() == "Sentiment of reviews"
-    assert page.get_by_role("tab").count() == 4
-    nameless = "[...document.querySelectorAll('button, input, textarea')].filter(at => at.checkVisibility() && !"
-    nameless += "(at.innerText || at.ariaLabel || at.title || at.labels?.length || at.getAttribute('aria-labelledby')))"
-    assert page.evaluate(f"{nameless}.map(at => at.outerHTML)") == []
-
-
-def test_a_phone_needs_no_sideways_scrolling(visit: "Callable[..., Page]") -> None:
-    page = visit(viewport={"width": 360, "height": 740})
-    page.locator("#review").fill("superb" * 100)
-    page.wait_for_selector("#words .word")
-    for name in ("Write", "File", "Tokenizers", "Model"):
-        open_tab(page, name)
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
-    open_tab(page, "Write")
-    box, result = page.locator("#review").bounding_box(), page.locator("#verdict").bounding_box()
-    assert box is not None
-    assert result is not None
-    assert result["y"] >= box["y"] + box["height"]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_is_readable_in_light_and_dark(visit: "Callable[..., Page]", predictor: Predictor, scheme: str) -> None:
-    page = visit(color_scheme=scheme)
-    page.locator("#review").fill(GOOD)
-    verdict(page, predictor, GOOD)
-    page.wait_for_selector("#words .word")
-    page.wait_for_timeout(300)
-    brightness = "colour => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = colour;"
-    brightness += "c.fillRect(0, 0, 1, 1); const part = [...c.getImageData(0, 0, 1, 1).data].slice(0, 3)"
-    brightness += ".map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);"
-    brightness += "return .2126 * part[0] + .7152 * part[1] + .0722 * part[2]; }"
-    panel = page.locator("#verdict").evaluate("at => getComputedStyle(at).backgroundColor")
-    behind = page.evaluate(brightness, panel)
-    assert (behind < 0.1) == (scheme == "dark")
-    for place in ("#sentiment", "#confidence", "#why", ".ends", "#words"):
-        colour = page.locator(place).first.evaluate("at => getComputedStyle(at).color")
-        front = page.evaluate(brightness, colour)
-        contrast = (max(front, behind) + 0.05) / (min(front, behind) + 0.05)
-        assert contrast >= 4.5, place
 
 
 def test_two_users_at_once_get_their_own_answers(visit: "Callable[..., Page]", predictor: Predictor) -> None:

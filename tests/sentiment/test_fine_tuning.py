@@ -1,94 +1,20 @@
-"""Whole trainings of a tiny model, interrupted ones among them."""
+"""Whole trainings of a tiny model."""
 
-import csv
-import re
-import resource
 import shutil
 from collections.abc import Callable
-from itertools import count
-from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from transformers import PreTrainedModel, Trainer, set_seed
+from transformers import set_seed
 
-from sentiment import budget, callbacks, training
-from sentiment.callbacks import TimeLimit
-from sentiment.checkpoints import newest_complete
 from sentiment.classifier import build, predict
-from sentiment.encoding import Padding
-from sentiment.errors import UserError
+from sentiment.length_buckets import LengthBucketSampler
 from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params
-from sentiment.training import LengthBucketSampler, fine_tune
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-TINY = {
-    "epochs": 2,
-    "lr": 5e-3,
-    "batch_size": 8,
-    "warmup_share": 0.0,
-    "dropout": 0.1,
-    "freeze": "none",
-    "head": "random",
-    "precision": "fp32",
-    "validations_per_epoch": 2,
-    "max_minutes": 60,
-}
-
-
-class Bench:
-    """Trains the tiny model on the toy reviews within a folder of its own, as often as the test likes."""
-
-    def __init__(self, folder: Path, pretrained: Path, tokenizer: "PreTrainedTokenizerFast", reviews: pa.Table) -> None:
-        self.folder, self.pretrained, self.tokenizer, self.reviews = folder, pretrained, tokenizer, reviews
-        self.padding: Callable[..., Any] = Padding.of(tokenizer)
-
-    def train(self, params: Params, name: str, validation: pa.Table | None = None) -> tuple[PreTrainedModel, dict]:
-        set_seed(params.seed)
-        model = build(self.pretrained, self.tokenizer, params.train)
-        places = {"checkpoints": self.checkpoints(name), "curves": self.folder / name / "curves"}
-        metrics = fine_tune(model, self.padding, self.reviews, validation or self.reviews, params, **places)
-        return model, metrics
-
-    def interrupt(self, params: Params, name: str, step: int) -> None:
-        """Train until Ctrl-C comes at the end of a step, before what is due then is saved."""
-
-        def on_step_end(*args: Any, **kwargs: Any) -> None:
-            if args[2].global_step == step:
-                raise KeyboardInterrupt
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(TimeLimit, "on_step_end", on_step_end)
-            with pytest.raises(KeyboardInterrupt):
-                self.train(params, name)
-
-    def checkpoints(self, name: str) -> Path:
-        return self.folder / name / "checkpoints"
-
-    def curves(self, name: str) -> dict[str, str]:
-        folder = self.folder / name / "curves"
-        return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
-
-    def curve(self, name: str, curve: str) -> list[float]:
-        text = self.curves(name)[f"plots/metrics/{curve}.tsv"]
-        return [float(row[curve.rpartition("/")[2]]) for row in csv.DictReader(text.splitlines(), delimiter="\t")]
-
-
-@pytest.fixture
-def bench(tmp_path: Path, pretrained: Path, tokenizer: "PreTrainedTokenizerFast", encoded: pa.Table) -> Bench:
-    return Bench(tmp_path, pretrained, tokenizer, encoded)
-
-
-@pytest.fixture
-def tiny(params_with: Callable[..., Params]) -> Callable[..., Params]:
-    return lambda **train: params_with(seed=3, train=TINY | train)
+from tests.sentiment.bench import Bench
 
 
 def test_a_few_steps_fit_separable_reviews(bench: Bench, tiny: Callable[..., Params]) -> None:
@@ -187,131 +113,6 @@ def test_the_learning_rate_rises_and_falls_as_the_parameters_say(
     assert rates[:5] == pytest.approx([0, 0.25 * 5e-3, 0.5 * 5e-3, 0.75 * 5e-3, 5e-3], abs=1e-6)
     assert rates[-1] == pytest.approx(last, abs=5e-4)
     assert len(rates) == 16
-
-
-SHORT = TINY
-"""16 steps, each in the curves; checkpoints at 4, 8, 12 and 16."""
-LONG = TINY | {"epochs": 8, "batch_size": 5, "validations_per_epoch": 1}
-"""104 steps, every other one in the curves; checkpoints at 13, 26 and so on."""
-LAYERS = SHORT | {"layer_decay": 0.5}
-"""As SHORT, with a learning rate of its own for each layer."""
-LORA = SHORT | {"freeze": "encoder", "lora_rank": 2}
-"""As SHORT, but only low-rank updates and the head learn."""
-NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers", id(LORA): "LoRA"}
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        (SHORT, 3, None),
-        (SHORT, 6, 4),
-        (SHORT, 11, 8),
-        (SHORT, 16, 12),
-        (SHORT, None, 16),
-        (LONG, 20, 13),
-        (LAYERS, 6, 4),
-        (LORA, 6, 4),
-    ],
-    ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
-)
-def test_a_continued_training_gives_the_bytes_of_an_uninterrupted_one(
-    bench: Bench, tiny: Callable[..., Params], capsys: pytest.CaptureFixture[str], case: tuple[dict, int, int]
-) -> None:
-    train, stop, continued = case
-    params = tiny(**train)
-    model, metrics = bench.train(params, "whole")
-    if stop:
-        bench.interrupt(params, "broken", stop)
-    else:
-        # Stopped between the end of the training and the saving of the model.
-        bench.train(params, "broken")
-    capsys.readouterr()
-    model_again, metrics_again = bench.train(params, "broken")
-    found = re.findall(r"continuing from .*checkpoint-(\d+)$", capsys.readouterr().out, re.MULTILINE)
-    assert found == ([str(continued)] if continued else [])
-    weights, weights_again = model.state_dict(), model_again.state_dict()
-    assert [name for name, weight in weights.items() if not torch.equal(weight, weights_again[name])] == []
-    assert metrics_again == metrics
-    assert bench.curves("broken") == bench.curves("whole")
-
-
-def test_an_incomplete_newest_checkpoint_is_discarded_and_the_older_used(
-    bench: Bench, tiny: Callable[..., Params], capsys: pytest.CaptureFixture[str]
-) -> None:
-    model, _ = bench.train(tiny(), "whole")
-    bench.interrupt(tiny(), "broken", 10)
-    (bench.checkpoints("broken") / "checkpoint-8" / "trainer_state.json").unlink()
-    model_again, _ = bench.train(tiny(), "broken")
-    assert re.search(r"continuing from .*checkpoint-4$", capsys.readouterr().out, re.MULTILINE)
-    assert all(torch.equal(weight, model_again.state_dict()[name]) for name, weight in model.state_dict().items())
-
-
-def test_a_disk_that_is_full_ends_it_in_one_sentence_and_leaves_the_older_checkpoint(
-    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, _ = bench.train(tiny(), "whole")
-    free, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    save = Trainer._save_checkpoint
-
-    def save_on_a_full_disk(trainer: Trainer, *args: Any) -> None:
-        if trainer.state.global_step > 4:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, most))
-        try:
-            save(trainer, *args)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (free, most))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_save_checkpoint", save_on_a_full_disk)
-        with pytest.raises(UserError) as caught:
-            bench.train(tiny(), "broken")
-    assert str(caught.value).startswith(f"no checkpoint can be saved in {bench.checkpoints('broken')}: ")
-    assert "\n" not in str(caught.value)
-    assert newest_complete(bench.checkpoints("broken")) == bench.checkpoints("broken") / "checkpoint-4"
-
-    model_again, _ = bench.train(tiny(), "broken")
-    assert all(torch.equal(weight, model_again.state_dict()[name]) for name, weight in model.state_dict().items())
-
-
-def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
-    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A clock that is a minute on whenever it is looked at.
-    minutes = count()
-    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: 60.0 * next(minutes)))
-    with pytest.raises(UserError, match=r"^train\.max_minutes of 12 are over at step \d+ of 16: "):
-        bench.train(tiny(max_minutes=12), "run")
-    monkeypatch.undo()
-    assert bench.checkpoints("run").joinpath("checkpoint-4").is_dir()
-    assert bench.train(tiny(), "run")[1]["steps"] == 16
-
-
-def test_a_training_that_fits_its_budget_is_what_it_is_without_one(bench: Bench, tiny: Callable[..., Params]) -> None:
-    model, metrics = bench.train(tiny(), "without")
-    fitted, same = bench.train(tiny(fit_budget=True), "with")
-    assert same == metrics
-    assert bench.curves("with") == bench.curves("without")
-    assert all(torch.equal(weight, fitted.state_dict()[name]) for name, weight in model.state_dict().items())
-
-
-def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_continued_at_that_length(
-    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params = tiny(fit_budget=True, max_minutes=1)
-    sampler = LengthBucketSampler([len(ids) for ids in bench.reviews["input_ids"].to_pylist()], 8, params.seed)
-    fits_eleven = sampler.padded_tokens(2)[:11].sum() / 54 + 1
-    monkeypatch.setattr(training, "measured_speed", lambda *_: fits_eleven)
-    monkeypatch.setattr(budget, "FORWARD", 0)
-    model, metrics = bench.train(params, "whole")
-    assert (metrics["steps"], metrics["steps_asked"], metrics["validations"]) == (11, 16, 3)
-    rates = bench.curve("whole", "train/learning_rate")
-    assert rates == sorted(rates, reverse=True)
-    assert rates[-1] < rates[0] / 5
-
-    bench.interrupt(params, "broken", 6)
-    monkeypatch.setattr(training, "measured_speed", lambda *_: pytest.fail("the length is decided already"))
-    again, _ = bench.train(params, "broken")
-    assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in model.state_dict().items())
 
 
 def test_nothing_but_checkpoints_and_curves_is_written(

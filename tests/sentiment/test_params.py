@@ -54,6 +54,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.pooling": ["max", None],
     "train.head": ["zero", None],
     "train.precision": ["fp16", 32],
+    "train.data_workers": [-1, 65, 1.0, None],
     "train.validations_per_epoch": [0, 1.5],
     "train.max_minutes": [0, -1, None, float("inf")],
     "train.fit_budget": [0, "yes", None],

@@ -124,7 +124,7 @@ def test_rows_that_are_no_records_are_set_aside_by_number(
         ("csv", b'text\n"a" b\n', "row 2 (from line 2): ',' expected after '\"'"),
         ("csv", b"\xff\n", "has no header: its first row must name the columns"),
         ("csv", b"text,a,a\n", "has the column a twice: give each a name of its own"),
-        ("csv.gz", b"text\n", "is not a whole gzip file: Not a gzipped file"),
+        ("csv.gz", b"text\n", "is not a whole gzip file (truncated, or not one): Not a gzipped file"),
         ("jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 9, mtime=0)[:-9], "is not a whole gzip file"),
         ("parquet", b"PAR1", "is not a whole parquet file (truncated, or another format)"),
     ],

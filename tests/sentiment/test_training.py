@@ -9,7 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from sentiment import callbacks
 from sentiment.callbacks import TimeLimit, Validations
 from sentiment.errors import UserError
-from sentiment.training import BUCKET_BATCHES, LengthBucketSampler
+from sentiment.length_buckets import BUCKET_BATCHES, LengthBucketSampler
 
 
 @given(

@@ -1,0 +1,99 @@
+"""Train on IMDB's 25,000 reviews on this machine, and score on its test reviews and on real reviews of other kinds.
+
+Reads   benchmarks/imdb.yaml, the pipeline as committed, and the folder's parquet files (text, label): imdb-train,
+        imdb-test and those of OTHERS
+Writes  benchmarks/imdb.json    per recipe: minutes and peak memory of the training, accuracy on the validation reviews,
+                                by which recipes are chosen, on the test reviews, and on the others; beside it TF-IDF's
+
+    python -m benchmarks.imdb FOLDER
+    python -m benchmarks.imdb FOLDER "192 tokens"     this recipe only
+
+The files are not part of this repository (docs/datasets.md says where they are). Recipes that imdb.json has already are
+not run again; delete it to start anew. The minutes are those of the machine, so nothing else should run on it.
+"""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from benchmarks.models import trained
+from benchmarks.trials import Clone, chosen, cloned
+from sentiment.command import run
+from sentiment.errors import UserError
+from sentiment.files import sha256, write_json
+from sentiment.params import read_yaml
+
+RECIPES = Path("benchmarks/imdb.yaml")
+RESULTS = Path("benchmarks/imdb.json")
+OTHERS = ("uci-yelp", "uci-amazon", "sst2-dev", "amazon-multi-en-validation")
+KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
+
+
+def entry(folder: Path, train: str, test: str | None = None) -> dict[str, Any]:
+    """Return a dataset of the catalog that is made of the folder's files; raise UserError where one is missing."""
+    files = {split: f"{name}.parquet" for split, name in {"train": train, "test": test}.items() if name}
+    for file in files.values():
+        if not (folder / file).is_file():
+            raise UserError(f"{folder / file} is missing: give a folder that has it")
+    return {
+        "description": "Real reviews.",
+        "source": {"folder": str(folder)},
+        "licence": "research use",
+        "files": {file: sha256(folder / file) for file in files.values()},
+        "text": "text",
+        "label": "label",
+        "splits": {split: {"file": file} for split, file in files.items()},
+    }
+
+
+def know(clone: Clone, folder: Path) -> None:
+    """Put the folder's files into the clone's catalog."""
+    yaml = YAML()
+    catalog = yaml.load(clone.folder / "catalog.yaml")
+    catalog["datasets"] |= {"imdb": entry(folder, "imdb-train", "imdb-test")} | {
+        name: entry(folder, name) for name in OTHERS
+    }
+    yaml.dump(catalog, clone.folder / "catalog.yaml")
+
+
+def scored(clone: Clone) -> dict[str, Any]:
+    """Evaluate the clone's model and TF-IDF; return each one's figures on the test reviews and on the others."""
+    crosses = [f"{stage}@{name}" for name in OTHERS for stage in ("cross_dataset_evaluate", "cross_dataset_baseline")]
+    clone.reproduce("evaluate", "baseline", *crosses)
+    figures: dict[str, Any] = {}
+    for kind, test, folder in (("model", "evaluate", "cross"), ("baseline", "baseline", "cross_baseline")):
+        files = {"imdb-test": f"metrics/{test}.json"} | {name: f"metrics/{folder}/{name}.json" for name in OTHERS}
+        found = {name: {key: clone.read(file)[key] for key in KEPT} for name, file in files.items()}
+        figures[kind] = found | {"others": mean(found[name]["accuracy"] for name in OTHERS)}
+    return figures
+
+
+def main() -> None:
+    parser = ArgumentParser("imdb")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", help=f"recipes of {RECIPES}; all of them if none")
+    arguments = parser.parse_args()
+    plan = read_yaml(RECIPES)
+    recipes = chosen(plan["recipes"], arguments.names, RECIPES)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"recipes": {}}
+    due = {name: change for name, change in recipes.items() if name not in results["recipes"]}
+    with cloned() as clone:
+        know(clone, arguments.folder.resolve())
+        for name, change in tqdm(due.items(), desc="imdb"):
+            clone.set(plan["base"] | change | {"cross_datasets": list(OTHERS)})
+            figures = trained(clone)
+            figures["validation"] = clone.read("metrics/train.json")["validation"]
+            scores = scored(clone)
+            results["recipes"][name] = {"change": change} | figures | {"tested": scores["model"]}
+            results["baseline"] = scores["baseline"]
+            write_json(RESULTS, results)
+            print(f"{name}: accuracy {scores['model']['imdb-test']['accuracy']:.4f}, {figures['minutes']:.1f} minutes")
+
+
+if __name__ == "__main__":
+    run(main, "imdb")

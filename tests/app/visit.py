@@ -1,0 +1,47 @@
+"""A browser's visit to the page."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sentiment.predictor import Predictor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+GOOD, BAD = "the film was superb and lovely", "the plot was awful and dull"
+
+
+class Visit:
+    """A page that is open, and all that must not happen on it: requests to other hosts, errors, dialogs."""
+
+    def __init__(self, browser: "Browser", url: str, **options: object) -> None:
+        self.context = browser.new_context(accept_downloads=True, **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(30_000)
+        self.hosts: set[str] = set()
+        self.faults: list[str] = []
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.faults.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        self.page.goto(url)
+        self.page.wait_for_selector("#review")
+
+    def close(self, url: str) -> None:
+        self.context.close()
+        assert self.hosts <= {urlsplit(url).netloc, ""}
+        assert self.faults == []
+
+
+def verdict(page: "Page", predictor: Predictor, text: str) -> None:
+    """Wait until the page shows what the model says of the text."""
+    (score,) = predictor.score_texts([text])
+    label = "positive" if score >= 0.5 else "negative"
+    page.wait_for_function(f"document.querySelector('#verdict').style.getPropertyValue('--score') == {score:.6f}")
+    kind = "unsure" if 0.35 < score < 0.65 else label
+    assert page.locator("#verdict").get_attribute("data-kind") == kind
+    assert page.locator("#sentiment").inner_text().lower() == kind
+    assert f"{round(100 * max(score, 1 - score))} %" in page.locator("#confidence").inner_text()
+
+
+def open_tab(page: "Page", name: str) -> None:
+    page.get_by_role("tab", name=name).click()

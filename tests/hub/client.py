@@ -1,0 +1,32 @@
+"""What the tests of the hub ask of it, and what it serves them."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentiment.errors import UserError
+from sentiment.hub import open_repository
+from tests.hub_server import Hub
+
+LARGE = random.Random(0).randbytes(300_000)
+SMALL = b"[PAD]\n[UNK]\n"
+NO_HUB = "the default model and dataset need no hub, nor do your own files"
+AGAIN = "run the same command again, which goes on where this one stopped"
+
+
+def fetch(name: str = "org/tiny", kind: Any = "model", **options: Any) -> Path:
+    return open_repository(name, kind, **options).fetch(["model.safetensors"])["model.safetensors"]
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(UserError) as caught:
+        call()
+    return str(caught.value)
+
+
+def downloads(hub: Hub) -> list[int]:
+    """Return the first byte that each request for the large file asked for."""
+    return [request.start for request in hub.requests if request.path.startswith("/storage/")]

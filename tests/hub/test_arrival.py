@@ -1,0 +1,105 @@
+"""The hub over loopback: what arrives, and what need not be fetched again."""
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+
+from sentiment.hub import open_repository
+from tests.hub.client import LARGE, SMALL, downloads, fetch
+from tests.hub_server import Hub
+
+
+def test_a_repository_is_its_files_with_sizes_and_checksums_at_a_commit(hub: Hub) -> None:
+    commit = hub.repos["model", "org/tiny"].commit
+    for revision in (None, "main", commit):
+        repository = open_repository("org/tiny", "model", revision)
+        assert (repository.commit, repository.licence) == (commit, "mit")
+        assert {name: file.size for name, file in repository.files.items()} == {
+            "model.safetensors": len(LARGE),
+            "sub/vocab.txt": len(SMALL),
+        }
+        assert repository.files["model.safetensors"].sha256 == hashlib.sha256(LARGE).hexdigest()
+        assert repository.files["sub/vocab.txt"].sha256 is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("org/tiny", "model"), ("org/toy", "dataset")])
+def test_the_hubs_bytes_arrive_and_are_announced_before(
+    hub: Hub, name: str, kind: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = open_repository(name, kind)
+    local = repository.fetch(list(repository.files))
+
+    assert {path: file.read_bytes() for path, file in local.items()} == {
+        "model.safetensors": LARGE,
+        "sub/vocab.txt": SMALL,
+    }
+    assert capsys.readouterr().out == (
+        f"downloading 300kB of {kind} {name} at {repository.commit[:8]}: model.safetensors 300kB, sub/vocab.txt 12.0B\n"
+    )
+
+
+def test_a_second_run_at_a_pinned_commit_downloads_nothing_and_needs_no_network(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = hub.repos["model", "org/tiny"].commit
+    fetch(revision=commit)
+    hub.requests.clear()
+    capsys.readouterr()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    assert fetch(revision=commit).read_bytes() == LARGE
+    assert hub.requests == []
+    assert capsys.readouterr().out == ""
+
+
+def test_only_what_is_missing_is_downloaded(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    repository = open_repository("org/tiny", "model")
+    repository.fetch(["sub/vocab.txt"])
+    capsys.readouterr()
+    repository.fetch(["model.safetensors", "sub/vocab.txt"])
+
+    assert "vocab" not in capsys.readouterr().out
+    assert len([request for request in hub.requests if request.path.endswith("vocab.txt")]) == 1
+
+
+def test_the_cache_is_shared_with_other_programs(hub: Hub) -> None:
+    commit = hub.repos["model", "org/tiny"].commit
+    hf_hub_download("org/tiny", "sub/vocab.txt", revision=commit)
+    repository = open_repository("org/tiny", "model")
+    hub.requests.clear()
+    assert repository.fetch(["sub/vocab.txt"])["sub/vocab.txt"].read_bytes() == SMALL
+    assert hub.requests == []
+
+    fetch()
+    assert Path(str(try_to_load_from_cache("org/tiny", "model.safetensors", revision=commit))).read_bytes() == LARGE
+
+
+@pytest.mark.parametrize("damaged", [LARGE[:-1], LARGE[:-1] + b"!", b""])
+def test_a_file_that_was_damaged_in_the_cache_is_fetched_anew(hub: Hub, damaged: bytes) -> None:
+    fetch().write_bytes(damaged)
+
+    assert fetch().read_bytes() == LARGE
+
+
+def test_a_damaged_note_of_what_a_commit_holds_is_made_anew(hub: Hub, tmp_path: Path) -> None:
+    commit = open_repository("org/tiny", "model").commit
+    (note,) = (tmp_path / "cache").rglob(f"{commit}.json")
+    note.write_text("{", encoding="utf-8")
+
+    assert open_repository("org/tiny", "model", commit).files
+
+
+def test_side_by_side_a_file_is_downloaded_once(hub: Hub) -> None:
+    repository = open_repository("org/tiny", "model")
+    threads = [threading.Thread(target=repository.fetch, args=(["model.safetensors"],)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(downloads(hub)) == 1
+    assert fetch().read_bytes() == LARGE
