@@ -88,8 +88,20 @@ class Subsample(Cleaning):
 
 class Tokenize(Strict):
     max_length: int = Field(ge=8)
+    train_max_length: Annotated[int, Field(ge=8)] | None
     truncation: Literal["head", "tail", "head_tail"]
     head_share: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _training_reads_no_more(self) -> Self:
+        if self.train_max_length and self.train_max_length > self.max_length:
+            raise ValueError(f"train_max_length of at most max_length, {self.max_length} (or none, which is the same)")
+        return self
+
+    @property
+    def of_training(self) -> Self:
+        """How the training reviews are cut."""
+        return self.model_copy(update={"max_length": self.train_max_length or self.max_length})
 
 
 class Train(Strict):

@@ -1,4 +1,4 @@
-"""Turn every review into the model's token ids, cut to tokenize.max_length.
+"""Turn every review into the model's token ids, cut to tokenize.max_length, or of training reviews to train_max_length.
 
 Reads   data/subsampled/{train,validation,test}.parquet, the tokenizer in models/pretrained/
 Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding), tokens (their
@@ -38,10 +38,12 @@ def encoded_columns(encoded: Iterator[Encoded]) -> pa.Table:
 
 def main() -> None:
     params = load_params().tokenize
-    encode = Encoder(load_tokenizer(PRETRAINED), params)
+    tokenizer = load_tokenizer(PRETRAINED)
     metrics = {}
     with replacing(TOKENIZED) as folder:
         for split in SPLITS:
+            cut = params.of_training if split == "train" else params
+            encode = Encoder(tokenizer, cut)
             reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"])
             texts = chain.from_iterable(batch["text"].to_pylist() for batch in reviews.to_batches(CHUNK))
             progress = tqdm(encode(texts), total=len(reviews), desc=split, unit="review")
@@ -51,7 +53,7 @@ def main() -> None:
                 table = table.append_column(name, encoded[name])
             write_parquet(folder / f"{split}.parquet", table)
             unknown = int(encoded["unknown"].to_numpy().sum())
-            metrics[split] = statistics(encoded["tokens"].to_numpy(), unknown, params.max_length)
+            metrics[split] = statistics(encoded["tokens"].to_numpy(), unknown, cut.max_length)
     write_json(METRICS, metrics)
 
 

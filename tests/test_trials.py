@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import models, transfer
+from benchmarks import imdb, models, transfer
 from benchmarks.trials import Clone, chosen
+from sentiment.catalog import load_catalog
 from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.params import Params, load_params, read_yaml, validate
@@ -43,6 +44,32 @@ def test_every_trial_is_a_legal_change_of_the_parameters(plan: Path, clone: Clon
         clone.set(change | {"cross_datasets": others})
         assert validate(Params, read_yaml(clone.folder / "params.yaml"), "params.yaml")
     assert len({json.dumps(change, sort_keys=True) for change in trials.values()}) == len(trials)
+
+
+def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on_the_folders_files(
+    clone: Clone, tmp_path: Path
+) -> None:
+    data = tmp_path / "reviews"
+    data.mkdir()
+    for name in ("imdb-train", "imdb-test", *imdb.OTHERS):
+        (data / f"{name}.parquet").write_text(name, encoding="utf-8")
+    shutil.copyfile(ROOT / "catalog.yaml", clone.folder / "catalog.yaml")
+    imdb.know(clone, data)
+    datasets = load_catalog(clone.folder / "catalog.yaml").datasets
+
+    assert datasets["imdb"].splits.keys() == {"train", "test"}
+    assert all(datasets[name].source == datasets["imdb"].source for name in imdb.OTHERS)
+    plan = read_yaml(imdb.RECIPES)
+    for change in plan["recipes"].values():
+        clone.set(plan["base"] | change | {"cross_datasets": list(imdb.OTHERS)})
+        assert load_params(clone.folder / "params.yaml").dataset == "imdb"
+
+
+def test_a_folder_without_one_of_imdbs_files_is_refused_with_its_name(clone: Clone, tmp_path: Path) -> None:
+    shutil.copyfile(ROOT / "catalog.yaml", clone.folder / "catalog.yaml")
+
+    with pytest.raises(UserError, match=r"imdb-train\.parquet is missing: give a folder that has it$"):
+        imdb.know(clone, tmp_path)
 
 
 def test_trials_are_chosen_by_name_and_unknown_ones_are_refused_with_the_known() -> None:

@@ -179,7 +179,7 @@ def test_the_lock_of_a_killed_run_stops_nobody(project: Project) -> None:
 def test_an_experiment_in_a_temporary_workspace_is_continued_from_the_folder_that_is_named(
     project: Project, tmp_path: Path
 ) -> None:
-    arguments = ("dvc", "exp", "run", "--temp", "--name", "killed", "--set-param", "train.lr=6e-5")
+    arguments = ("dvc", "exp", "run", "--temp", "--name", "killed", "--set-param", "train.lr=6e-5", "train")
     process = project.start(*arguments, SENTIMENT_CHECKPOINT_DIR=str(tmp_path))
     while process.poll() is None and not list(tmp_path.glob("*/checkpoint-*/trainer_state.json")):
         time.sleep(0.01)

@@ -34,6 +34,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "subsample.control_characters": [1, "no"],
     "subsample.unicode_nfc": [1.0, None],
     "tokenize.max_length": [7, 128.0, "128", None],
+    "tokenize.train_max_length": [7, 64.0, "64"],
     "tokenize.truncation": ["middle", "", None, 1],
     "tokenize.head_share": [0, 1, -0.5, "half"],
     "train.epochs": [0, 1001, 2.5, None],
@@ -149,6 +150,15 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("written_as", ["3e-05", "3e-5", "3E-5", "0.00003", "+3e-5"])
 def test_a_learning_rate_is_a_number_however_it_is_written(tmp_path: Path, written_as: str) -> None:
     assert load_params(written(tmp_path, ("lr: 1e-4", f"lr: {written_as}"))).train.lr == 3e-5
+
+
+def test_training_reviews_are_cut_to_no_more_than_others(tmp_path: Path) -> None:
+    path = written(tmp_path, ("train_max_length:\n", "train_max_length: 193\n"))
+    sentence = "tokenize needs train_max_length of at most max_length, 192 (or none, which is the same)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    cut = load_params(written(tmp_path, ("train_max_length:\n", "train_max_length: 128\n"))).tokenize
+    assert (cut.max_length, cut.of_training.max_length) == (192, 128)
 
 
 def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:

@@ -129,10 +129,15 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     download.main()
     subsample.main()
     text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("max_length: 192", "max_length: 32"), encoding="utf-8")
+    text = text.replace("max_length: 192", "max_length: 32").replace("train_max_length:\n", "train_max_length: 16\n")
+    Path("params.yaml").write_text(text, encoding="utf-8")
     tokenize.main()
 
-    lengths = [len(ids) for ids in pq.read_table("data/tokenized/test.parquet")["input_ids"].to_pylist()]
+    def lengths_of(split: str) -> list[int]:
+        return [len(ids) for ids in pq.read_table(f"data/tokenized/{split}.parquet")["input_ids"].to_pylist()]
+
+    assert {split: max(lengths_of(split)) for split in tokenize.SPLITS} == {"train": 16, "validation": 32, "test": 32}
+    lengths = lengths_of("test")
     metrics = json.loads(Path("metrics/tokenize.json").read_text(encoding="utf-8"))["test"]
     assert max(lengths) == 32
     assert min(lengths) < 32
