@@ -112,6 +112,14 @@ def heat_map(cells: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+HEIGHT, PADDING, LINE = 300, 24, 12
+"""Of the charts of accuracy against cost and of a line of their labels, in pixels."""
+LEVELS = (0, -1, 1, 2, -2)
+"""By how many lines a label may lie lower than beside its point, the best first."""
+AS_LONG_AS_A_LABEL = 1.4
+"""The ratio of two costs that are a label's length apart."""
+
+
 def pareto(points: list[dict[str, Any]]) -> dict[str, Any]:
     """Return accuracy against the time of a training and against that of a review, the best for their cost joined.
 
@@ -120,24 +128,24 @@ def pareto(points: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "hconcat": [
             _against(points, "minutes", "minutes of training"),
-            _against(points, "milliseconds", "milliseconds for a short review"),
+            _against(points, "milliseconds", "milliseconds per review, many at once"),
         ],
         "spacing": 40,
     }
 
 
 def _against(points: list[dict[str, Any]], cost: str, title: str) -> dict[str, Any]:
-    x = {"field": cost, "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False, "padding": 30}}
+    x = {"field": cost, "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False, "padding": 40}}
     y = {
         "field": "accuracy",
         "type": "quantitative",
         "title": "accuracy on other domains",
-        "scale": {"zero": False, "nice": True},
+        "scale": {"zero": False, "nice": False, "padding": PADDING},
     }
     return {
-        "data": {"values": points},
+        "data": {"values": with_room(points, cost)},
         "width": 340,
-        "height": 300,
+        "height": HEIGHT,
         "encoding": {"x": x, "y": y},
         "layer": [
             {
@@ -145,12 +153,32 @@ def _against(points: list[dict[str, Any]], cost: str, title: str) -> dict[str, A
                 "mark": {"type": "line", "interpolate": "step-after", "color": FAINT},
             },
             {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}},
-            {
-                "mark": {"type": "text", "align": "left", "dx": 7, "dy": -5, "fontSize": 10},
-                "encoding": {"text": {"field": "variant"}},
-            },
+            *(
+                {
+                    "transform": [{"filter": {"field": "level", "equal": level}}],
+                    "mark": {"type": "text", "align": "left", "dx": 7, "dy": LINE * level - 5, "fontSize": 10},
+                    "encoding": {"text": {"field": "variant"}},
+                }
+                for level in LEVELS
+            ),
         ],
     }
+
+
+def with_room(points: list[dict[str, Any]], cost: str) -> list[dict[str, Any]]:
+    """Give each point the level, of LEVELS, at which its label hides no other's."""
+    accuracies = [point["accuracy"] for point in points]
+    pixels = (HEIGHT - 2 * PADDING) / ((max(accuracies) - min(accuracies)) or 1)
+    placed: list[dict[str, Any]] = []
+    for point in sorted(points, key=lambda point: point[cost]):
+        taken = [
+            LINE * other["level"] - pixels * (other["accuracy"] - point["accuracy"])
+            for other in placed
+            if point[cost] / other[cost] < AS_LONG_AS_A_LABEL
+        ]
+        free = [level for level in LEVELS if all(abs(LINE * level - place) >= LINE - 2 for place in taken)]
+        placed.append(point | {"level": free[0] if free else 0})
+    return placed
 
 
 def best_for_their_cost(points: list[dict[str, Any]], cost: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report import content
-from report.charts import best_for_their_cost, generalization, heat_map, pareto, svg
+from report.charts import best_for_their_cost, generalization, heat_map, pareto, svg, with_room
 from report.content import Section, dvc_plots
 from report.page import page
 
@@ -51,6 +51,16 @@ def test_a_chart_shows_what_it_is_about_in_the_colour_of_the_text_around_it(
     assert 'fill="currentColor"' in drawn
     assert drawn == svg(spec, "a")
     assert "currentColor" not in svg(spec, "a", ink="#222")
+
+
+def test_points_that_lie_together_have_their_labels_on_lines_of_their_own() -> None:
+    together = [{"variant": str(n), "accuracy": 0.9 + n / 10_000, "minutes": 1 + n / 100} for n in range(3)]
+    apart = {"variant": "apart", "accuracy": 0.8, "minutes": 1.0}
+
+    levels = {point["variant"]: point["level"] for point in with_room([*together, apart], "minutes")}
+
+    assert levels["apart"] == 0
+    assert len({levels[point["variant"]] for point in together}) == 3
 
 
 def test_charts_on_one_page_share_no_names() -> None:
@@ -128,7 +138,7 @@ def test_results_of_benchmarks_become_tables_and_charts(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     Path("benchmarks").mkdir()
     found = {"accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.94, "n": 480}
-    spread = {"median": 7.5, "low": 7, "high": 8}
+    spread = {"median": 7.4, "low": 7, "high": 8}
     variant = {
         "test": found,
         "other_domains": found | {"accuracy": 0.8},
@@ -146,6 +156,6 @@ def test_results_of_benchmarks_become_tables_and_charts(tmp_path: Path, monkeypa
     text = page([content._models("M"), content._transfer("T")], "title", "origin")
 
     assert re.search(r"<td>linear head only</td>\s*<td>0.900 \(0.850 to 0.940\)</td>\s*<td>0.800", text)
-    assert re.search(r"<td>3.2</td>\s*<td>1,024</td>\s*<td>22.0</td>\s*<td>0.00</td>\s*<td>7.5</td>", text)
+    assert re.search(r"<td>3.2</td>\s*<td>1,024</td>\s*<td>22.0</td>\s*<td>0.00</td>\s*<td>7 \(7 to 8\)</td>", text)
     assert "<td>0.900 / 0.700</td>" in text
     assert text.count("<svg") == 2

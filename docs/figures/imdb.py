@@ -1,9 +1,12 @@
 """Figures of the trainings on IMDB, in docs/training.md."""
 
+from functools import partial
+
 from docs.figures.comparison import with_interval
-from docs.figures.tables import read, table
+from docs.figures.tables import if_measured, read, table
 
 RESULTS = "benchmarks/imdb.json"
+COMMAND = "python -m benchmarks.imdb FOLDER"
 
 
 def imdb() -> str:
@@ -33,4 +36,7 @@ def other_reviews() -> str:
     return table(["", *names], *rows)
 
 
-FIGURES = {"imdb": imdb, "imdb-others": other_reviews}
+FIGURES = {
+    "imdb": partial(if_measured, imdb, RESULTS, COMMAND),
+    "imdb-others": partial(if_measured, other_reviews, RESULTS, COMMAND),
+}

@@ -1,12 +1,17 @@
 """Figures of serving, in docs/performance.md."""
 
+from functools import partial
+
 from docs.figures.performance import ranged
-from docs.figures.tables import read, table
+from docs.figures.tables import if_measured, read, table
+
+SERVING = "benchmarks/serving.json"
+SCORING = "benchmarks/scoring.json"
 
 
 def serving() -> str:
     """Return what the exported model and transformers' pipeline take, and how they compare within each turn."""
-    measured = read("benchmarks/serving.json")
+    measured = read(SERVING)
     ours, theirs, ratios = measured["predictor"], measured["pipeline"], measured["times_as_fast"]
     rows = [
         ("one short review, ms", "single_ms", 2, ranged(ratios["single"], 1)),
@@ -26,9 +31,12 @@ def scoring() -> str:
         ["file", "rows", "rows/s", "peak memory, MB"],
         *[
             [f"`{run['file']}`", f"{run['rows']:,}", f"{run['rows_per_second']:,}", f"{run['peak_mb']:,}"]
-            for run in read("benchmarks/scoring.json")
+            for run in read(SCORING)
         ],
     )
 
 
-FIGURES = {"serving": serving, "scoring": scoring}
+FIGURES = {
+    "serving": partial(if_measured, serving, SERVING, "python -m benchmarks.serving"),
+    "scoring": partial(if_measured, scoring, SCORING, "python -m benchmarks.scoring FOLDER"),
+}
