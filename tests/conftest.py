@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,18 @@ settings.register_profile("project", derandomize=True, deadline=None)
 settings.load_profile("project")
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _offline() -> Iterator[None]:
+    """Fail a test that leaves this process with another hub or cache than it had: what runs later would use them."""
+    from huggingface_hub import constants
+
+    before = (constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE, constants.ENDPOINT)
+    yield
+    assert before == (constants.HF_HUB_OFFLINE, constants.HF_HUB_CACHE, constants.ENDPOINT)
+
+
 GOOD = ["good", "great", "superb", "lovely", "fine", "brilliant"]
 BAD = ["bad", "awful", "boring", "dull", "poor", "terrible"]
 NEUTRAL = ["the", "film", "was", "a", "plot", "and", "its", "cast", "book", "very"]

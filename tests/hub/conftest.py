@@ -27,8 +27,10 @@ def hub(served: Path, tmp_path: Path) -> Iterator[Hub]:
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def waits() -> Iterator[list[float]]:
     """Return the seconds that were waited between attempts, none of which passes."""
     seconds: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", seconds.append)
-    return seconds
+    # Not by the fixture `monkeypatch`: begun before `hub`, it would end after it, and leave behind what hub had set.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tenacity.nap.time.sleep", seconds.append)
+        yield seconds
