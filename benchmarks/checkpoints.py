@@ -19,8 +19,8 @@ from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.length_buckets import LengthBucketSampler
 from sentiment.params import load_params
+from sentiment.parquet import map_parquet
 from sentiment.portable import fix_bits
-from sentiment.reviews import map_parquet
 
 RESULTS = Path("benchmarks/checkpoints.json")
 STEPS = 20

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
 from sentiment.params import load_params
+from sentiment.parquet import map_parquet
 from sentiment.portable import fix_bits
-from sentiment.reviews import map_parquet
 
 
 def main() -> None:

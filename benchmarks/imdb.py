@@ -26,7 +26,7 @@ from benchmarks.trials import Clone, chosen, cloned
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import sha256, write_json
-from sentiment.params import read_yaml
+from sentiment.schemas import read_yaml
 
 RECIPES = Path("benchmarks/imdb.yaml")
 RESULTS = Path("benchmarks/imdb.json")

@@ -30,8 +30,10 @@ from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.leaks import NONE, Leaks
 from sentiment.metrics import evaluate, scores_of
-from sentiment.params import Params, read_yaml
-from sentiment.reviews import draw, read_parquet, without
+from sentiment.params import Params
+from sentiment.parquet import read_parquet
+from sentiment.reviews import draw, without
+from sentiment.schemas import read_yaml
 from sentiment.training import fine_tune
 
 PLAN = Path("benchmarks/learning_curves.yaml")

@@ -33,8 +33,8 @@ from tqdm import tqdm
 from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.params import load_params
+from sentiment.parquet import read_parquet
 from sentiment.predictor import Predictor
-from sentiment.reviews import read_parquet
 
 EXPORTED = Path("models/exported")
 TEST = Path("data/subsampled/test.parquet")

@@ -25,7 +25,8 @@ from sentiment.catalog import load_catalog
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import write_json
-from sentiment.params import load_params, read_yaml
+from sentiment.params import load_params
+from sentiment.schemas import read_yaml
 from sentiment.sources import locate_all
 
 VARIANTS = Path("benchmarks/models.yaml")

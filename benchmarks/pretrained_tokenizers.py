@@ -16,7 +16,7 @@ from sentiment.command import run
 from sentiment.encoding import Encoder, load_tokenizer
 from sentiment.files import write_json
 from sentiment.params import load_params
-from sentiment.reviews import read_parquet
+from sentiment.parquet import read_parquet
 from sentiment.tokenizer_comparison import figures
 
 REVIEWS = Path("data/subsampled/validation.parquet")

@@ -20,7 +20,8 @@ from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.metrics import evaluate
 from sentiment.params import load_params
-from sentiment.reviews import cut, read_parquet, read_reviews, select, survey, tidy
+from sentiment.parquet import read_parquet
+from sentiment.reviews import cut, read_reviews, select, survey, tidy
 from sentiment.scoring import Scorer
 
 MODEL = Path("models/sentiment")

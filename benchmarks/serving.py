@@ -29,7 +29,7 @@ from tqdm import tqdm
 from sentiment.command import run
 from sentiment.files import write_json
 from sentiment.params import load_params, load_preprocessing
-from sentiment.reviews import read_parquet
+from sentiment.parquet import read_parquet
 
 TRAINED = Path("models/sentiment")
 EXPORTED = Path("models/exported")

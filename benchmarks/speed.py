@@ -36,7 +36,7 @@ from sentiment.encoding import Encoder, Padding, load_tokenizer
 from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.params import Params, load_params
-from sentiment.reviews import read_parquet, write_parquet
+from sentiment.parquet import read_parquet, write_parquet
 from sentiment.training import as_dataset
 from stages.tokenize import SUBSAMPLED, TOKENIZED, encoded_columns
 

@@ -18,7 +18,7 @@ from benchmarks.trials import Clone, cloned
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import write_json
-from sentiment.params import read_yaml
+from sentiment.schemas import read_yaml
 
 TRIALS = Path("benchmarks/sweep.yaml")
 RESULTS = Path("benchmarks/sweep.json")

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from benchmarks.trials import Clone, chosen, cloned
 from sentiment.command import run
 from sentiment.files import write_json
-from sentiment.params import read_yaml
+from sentiment.schemas import read_yaml
 
 ROWS = Path("benchmarks/transfer.yaml")
 RESULTS = Path("benchmarks/transfer.json")

@@ -23,8 +23,9 @@ from pydantic import Field, model_validator
 
 from sentiment.errors import UserError
 from sentiment.metrics import wilson
-from sentiment.params import Name, Strict, read_yaml, validate
+from sentiment.params import Name
 from sentiment.reviews import LABELS
+from sentiment.schemas import Strict, read_yaml, validate
 
 CASES = 30
 """Of a check that has more, this many are drawn, as many from each of its templates."""

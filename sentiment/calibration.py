@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from sentiment.params import Strict, read_yaml, validate
+from sentiment.schemas import Strict, read_yaml, validate
 
 FILE = "calibration.json"
 LIMITS = (0.05, 20.0)

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from sentiment.errors import UserError
-from sentiment.params import Labels, Name, Names, Strict, read_yaml, validate
+from sentiment.params import Labels, Name, Names
+from sentiment.schemas import Strict, read_yaml, validate
 from sentiment.sources import HubSource, Source
 
 SplitName = Literal["train", "test"]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.errors import UserError, readable
-from sentiment.params import Strict, Tokenize
+from sentiment.params import Tokenize
+from sentiment.schemas import Strict
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sentiment.files import write_json
 from sentiment.metrics import confusion, evaluate, reliability, roc
-from sentiment.reviews import write_parquet
+from sentiment.parquet import write_parquet
 
 CALIBRATION = ("ece", "brier", "log_loss")
 """The metrics that a temperature changes."""

@@ -14,8 +14,9 @@ from sentiment.calibration import load_temperature
 from sentiment.encoding import BareEncoder, SpecialTokens
 from sentiment.errors import UserError, reason
 from sentiment.metrics import scores_of
-from sentiment.params import Strict, load_preprocessing, read_yaml, validate
+from sentiment.params import load_preprocessing
 from sentiment.reviews import clean, is_text
+from sentiment.schemas import Strict, read_yaml, validate
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"

@@ -12,7 +12,8 @@ from sentiment.errors import UserError
 from sentiment.files import sha256
 from sentiment.hub import open_repository
 from sentiment.network import Kind
-from sentiment.params import Name, Strict
+from sentiment.params import Name
+from sentiment.schemas import Strict
 
 
 class PackageSource(Strict):

@@ -15,7 +15,8 @@ from sentiment.catalog import DatasetEntry, SplitName
 from sentiment.errors import UserError
 from sentiment.files import replacing
 from sentiment.labels import DROPPED, LabelReader, declared_labels
-from sentiment.reviews import LABELS, SCHEMA, WRITING, check
+from sentiment.parquet import WRITING
+from sentiment.reviews import LABELS, SCHEMA, check
 from sentiment.tables import read_batches
 
 ROW_GROUP = 16_384

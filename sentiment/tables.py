@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from sentiment.delimited import opened, records
 from sentiment.errors import UserError, reason
-from sentiment.reviews import MAX_CHARACTERS, READING, whole_parquet
+from sentiment.parquet import READING, whole_parquet
+from sentiment.reviews import MAX_CHARACTERS
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz", ".parquet")

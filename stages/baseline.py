@@ -13,7 +13,7 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.errors import UserError, reason
 from sentiment.params import load_params
-from sentiment.reviews import read_parquet
+from sentiment.parquet import read_parquet
 
 SUBSAMPLED = Path("data/subsampled")
 METRICS = Path("metrics/baseline.json")

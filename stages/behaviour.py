@@ -28,7 +28,7 @@ def main() -> None:
     import pyarrow as pa
 
     from sentiment.behaviour import failure_rates, load_behaviour, points, tried
-    from sentiment.reviews import write_parquet
+    from sentiment.parquet import write_parquet
     from sentiment.scoring import Scorer
 
     behaviour = load_behaviour(CHECKS)

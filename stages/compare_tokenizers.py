@@ -23,8 +23,9 @@ import pandas as pd
 from sentiment.command import run
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
+from sentiment.parquet import read_parquet
 from sentiment.portable import fix_bits
-from sentiment.reviews import draw, read_parquet
+from sentiment.reviews import draw
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")

@@ -13,7 +13,7 @@ from sentiment.command import run
 from sentiment.cross_datasets import unseen
 from sentiment.files import write_json
 from sentiment.params import load_params
-from sentiment.reviews import read_parquet
+from sentiment.parquet import read_parquet
 
 CROSS = Path("data/cross")
 TRAIN = Path("data/subsampled/train.parquet")

@@ -16,8 +16,8 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
+from sentiment.parquet import read_parquet
 from sentiment.portable import fix_bits
-from sentiment.reviews import read_parquet
 
 MODEL = Path("models/sentiment")
 TOKENIZED = Path("data/tokenized/test.parquet")

@@ -19,9 +19,10 @@ from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import replacing, write_json
 from sentiment.params import Export, load_params, load_preprocessing
+from sentiment.parquet import read_parquet
 from sentiment.portable import fix_bits
 from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
-from sentiment.reviews import LABELS, read_parquet
+from sentiment.reviews import LABELS
 
 MODEL = Path("models/sentiment")
 TEST = Path("data/tokenized/test.parquet")

@@ -24,16 +24,8 @@ from sentiment.command import run
 from sentiment.files import replacing, write_json
 from sentiment.leaks import NONE, between_splits, counted
 from sentiment.params import Params, Subsample, load_params
-from sentiment.reviews import (
-    cut,
-    draw,
-    read_reviews,
-    require_both_labels,
-    select,
-    survey,
-    without,
-    write_batches,
-)
+from sentiment.parquet import write_batches
+from sentiment.reviews import cut, draw, read_reviews, require_both_labels, select, survey, without
 
 RAW = Path("data/raw")
 SUBSAMPLED = Path("data/subsampled")

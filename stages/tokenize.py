@@ -19,7 +19,7 @@ from sentiment.command import run
 from sentiment.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
-from sentiment.reviews import read_parquet, write_parquet
+from sentiment.parquet import read_parquet, write_parquet
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")

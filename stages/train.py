@@ -21,8 +21,8 @@ from pathlib import Path
 from sentiment.command import run
 from sentiment.files import replacing, require_intact, sha256, write_json
 from sentiment.params import Preprocessing, load_params
+from sentiment.parquet import map_parquet, read_parquet
 from sentiment.portable import fix_bits
-from sentiment.reviews import map_parquet, read_parquet
 
 TOKENIZED = Path("data/tokenized")
 PRETRAINED = Path("models/pretrained")

@@ -29,7 +29,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sentiment.files import write_json
-from sentiment.params import read_yaml
+from sentiment.schemas import read_yaml
 from tests.project import ROOT, Project, shrunken
 
 RESULTS = ROOT / "benchmarks/soak.json"

@@ -16,7 +16,7 @@ from docs.compute import (
     predictions,
 )
 from sentiment.files import rounded
-from sentiment.params import read_yaml
+from sentiment.schemas import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.dataset_survey import described, leaking
 from sentiment.encoding import Encoder
 from sentiment.params import Params
-from sentiment.reviews import write_parquet
+from sentiment.parquet import write_parquet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

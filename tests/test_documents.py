@@ -85,7 +85,7 @@ def test_the_test_that_covers_a_command_exists(test: str) -> None:
 
 
 def test_every_parameter_that_the_documents_set_exists() -> None:
-    from sentiment.params import read_yaml
+    from sentiment.schemas import read_yaml
 
     params = read_yaml(ROOT / "params.yaml")
     for document in DOCUMENTS:

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from benchmarks import learning_curves
 from benchmarks.learning_curves import PLAN, changed, curve, splits
-from sentiment.params import read_yaml
-from sentiment.reviews import content_id, write_parquet
+from sentiment.parquet import write_parquet
+from sentiment.reviews import content_id
+from sentiment.schemas import read_yaml
 from tests.documents import ROOT
 
 

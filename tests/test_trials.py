@@ -11,7 +11,8 @@ from benchmarks.trials import Clone, chosen
 from sentiment.catalog import load_catalog
 from sentiment.errors import UserError
 from sentiment.files import write_json
-from sentiment.params import Params, load_params, read_yaml, validate
+from sentiment.params import Params, load_params
+from sentiment.schemas import read_yaml, validate
 
 ROOT = Path(__file__).resolve().parents[1]
 

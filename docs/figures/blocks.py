@@ -2,43 +2,20 @@
 
 import re
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
-from docs.figures import (
-    comparison,
-    datasets,
-    evaluation,
-    imdb,
-    models,
-    performance,
-    readme,
-    reliability,
-    serving,
-    tokenizers,
-    training,
-    tuning,
-)
 from docs.figures.tables import read
 
 BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
 VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-- -->)")
 
+NO_DOCUMENTS = {"__main__", "blocks", "tables"}
 FIGURES: dict[str, Callable[[], str]] = {
     name: figure
-    for document in (
-        comparison,
-        datasets,
-        evaluation,
-        imdb,
-        models,
-        performance,
-        readme,
-        reliability,
-        serving,
-        tokenizers,
-        training,
-        tuning,
-    )
-    for name, figure in document.FIGURES.items()
+    for module in sorted(Path(__file__).parent.glob("*.py"))
+    if module.stem not in NO_DOCUMENTS
+    for name, figure in import_module(f"docs.figures.{module.stem}").FIGURES.items()
 }
 """What fills each block, by its name."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.params import read_yaml
+from sentiment.schemas import read_yaml
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)

@@ -10,7 +10,8 @@ from sentiment.catalog import Catalog, load_catalog
 from sentiment.encoding import load_tokenizer
 from sentiment.errors import UserError
 from sentiment.files import sha256
-from sentiment.params import load_params, read_yaml, validate
+from sentiment.params import load_params
+from sentiment.schemas import read_yaml, validate
 from sentiment.sources import HubSource
 from tests.families import real_folder
 

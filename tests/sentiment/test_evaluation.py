@@ -7,7 +7,7 @@ import pytest
 
 from sentiment.evaluation import write_evaluation
 from sentiment.metrics import evaluate
-from sentiment.reviews import read_parquet
+from sentiment.parquet import read_parquet
 
 REVIEWS = pa.table({"id": ["a", "b", "c", "d"], "label": pa.array([1, 0, 1, 0], pa.int8()), "input_ids": [[1]] * 4})
 SCORES = np.array([0.91234567, 0.1, 0.49999999, 0.3])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from sentiment.errors import UserError
-from sentiment.params import Params, load_params, read_yaml, validate
+from sentiment.params import Params, load_params
+from sentiment.schemas import read_yaml, validate
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

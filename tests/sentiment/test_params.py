@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sentiment.errors import UserError
 from sentiment.files import write_json
-from sentiment.params import Params, Preprocessing, load_params, load_preprocessing, read_yaml, validate
+from sentiment.params import Params, Preprocessing, load_params, load_preprocessing
+from sentiment.schemas import read_yaml, validate
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

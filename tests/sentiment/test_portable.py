@@ -13,8 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from sentiment.files import sha256
+from sentiment.parquet import write_parquet
 from sentiment.portable import ENVIRONMENT, is_portable
-from sentiment.reviews import write_parquet
 
 ROOT = Path(__file__).parents[2]
 OLD_PROCESSOR = {

@@ -9,7 +9,8 @@ import pytest
 
 from sentiment.leaks import CONTAINED, EXACT, NEAR, NONE, Leaks
 from sentiment.params import Cleaning
-from sentiment.reviews import Survey, read_parquet, read_reviews, survey
+from sentiment.parquet import read_parquet
+from sentiment.reviews import Survey, read_reviews, survey
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_REVIEWS = Path(os.environ.get("REAL_REVIEWS", ROOT.parent / "shared" / "data"))

@@ -12,16 +12,8 @@ from sentiment import reviews
 from sentiment.errors import UserError
 from sentiment.files import sha256
 from sentiment.params import Cleaning
-from sentiment.reviews import (
-    BATCH,
-    MAX_CHARACTERS,
-    check,
-    map_parquet,
-    read_parquet,
-    read_reviews,
-    survey,
-    write_parquet,
-)
+from sentiment.parquet import BATCH, map_parquet, read_parquet, write_parquet
+from sentiment.reviews import MAX_CHARACTERS, check, read_reviews, survey
 
 
 def table_of(rows: list[tuple[str, int]]) -> pa.Table:

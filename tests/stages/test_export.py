@@ -17,9 +17,9 @@ from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.metrics import scores_of
 from sentiment.params import Params
+from sentiment.parquet import write_parquet
 from sentiment.predictor import Predictor
 from sentiment.quantization import attention_products, quantize, to_onnx
-from sentiment.reviews import write_parquet
 from stages import export
 from tests.conftest import ROOT
 from tests.families import FAMILIES, Family

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment.errors import UserError
-from sentiment.params import read_yaml
-from sentiment.reviews import write_parquet
+from sentiment.parquet import write_parquet
+from sentiment.schemas import read_yaml
 from stages import baseline, cross_dataset_evaluate, download, download_cross, tokenize
 
 ROOT = Path(__file__).resolve().parents[2]
