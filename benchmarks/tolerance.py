@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from benchmarks.trials import Clone, cloned
 from sentiment.command import run
+from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.params import load_params
 
@@ -30,7 +31,8 @@ def compared(clone: Clone, datasets: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, file in datasets.items():
         ours, theirs = (pq.read_table(folder / "data/predictions" / file) for folder in (Path(), clone.folder))
-        assert ours["id"].equals(theirs["id"])
+        if not ours["id"].equals(theirs["id"]):
+            raise UserError(f"data/predictions/{file} is of other reviews than those of the commit: dvc repro first")
         label = ours["label"].to_numpy() == 1
         before, after = (table["score"].to_numpy() >= 0.5 for table in (ours, theirs))
         found[name] = {

@@ -183,7 +183,7 @@ def main() -> None:
     write_json(
         RESULTS,
         {
-            "train": {"kills": hit.total(), "hit": hit, "other_bytes": 0},
+            "train": {"kills": hit.total(), "hit": hit},
             "stages": {
                 "kills": sum(stages.values()),
                 "by_stage": stages,
