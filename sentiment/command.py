@@ -58,8 +58,8 @@ def _explain(error: Exception, name: str) -> NoReturn:
     safetensors = sys.modules.get("safetensors")
     if isinstance(error, OSError) or (safetensors and isinstance(error, safetensors.SafetensorError)):
         place = getattr(error, "filename", None) or "the operating system"
-        sys.exit(
-            f"{name}: error: {place}: {getattr(error, 'strerror', None) or error}; "
-            "free space or correct the permissions, then run the same command again"
-        )
+        remedy = "free space or correct the permissions, then run the same command again"
+        if isinstance(error, FileNotFoundError):
+            remedy = "dvc repro makes what is missing, or give the path of a file that exists"
+        sys.exit(f"{name}: error: {place}: {getattr(error, 'strerror', None) or error}; {remedy}")
     raise error

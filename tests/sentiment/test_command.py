@@ -45,7 +45,11 @@ REMEDY = "; free space or correct the permissions, then run the same command aga
     ("error", "sentence"),
     [
         (UserError("a.parquet, row 3: text is null"), "a.parquet, row 3: text is null"),
-        (FileNotFoundError(2, "No such file or directory", "gone.txt"), f"gone.txt: No such file or directory{REMEDY}"),
+        (
+            FileNotFoundError(2, "No such file or directory", "gone.txt"),
+            "gone.txt: No such file or directory; dvc repro makes what is missing, or give the path of a file that exists",
+        ),
+        (PermissionError(13, "Permission denied", "shut.txt"), f"shut.txt: Permission denied{REMEDY}"),
         (OSError(28, "No space left on device"), f"the operating system: No space left on device{REMEDY}"),
         (OSError("only words"), f"the operating system: only words{REMEDY}"),
     ],
