@@ -38,6 +38,7 @@ def test_a_command_that_ends_says_so_and_logs_its_time(capsys: pytest.CaptureFix
     assert {line["command"] for line in lines} == {"stage"}
 
 
+MISSING = "; dvc repro makes what is missing, or give the path of a file that exists"
 REMEDY = "; free space or correct the permissions, then run the same command again"
 
 
@@ -47,7 +48,7 @@ REMEDY = "; free space or correct the permissions, then run the same command aga
         (UserError("a.parquet, row 3: text is null"), "a.parquet, row 3: text is null"),
         (
             FileNotFoundError(2, "No such file or directory", "gone.txt"),
-            "gone.txt: No such file or directory; dvc repro makes what is missing, or give the path of a file that exists",
+            f"gone.txt: No such file or directory{MISSING}",
         ),
         (PermissionError(13, "Permission denied", "shut.txt"), f"shut.txt: Permission denied{REMEDY}"),
         (OSError(28, "No space left on device"), f"the operating system: No space left on device{REMEDY}"),
