@@ -16,7 +16,9 @@ import numpy as np
 import onnx
 import torch
 from onnx import NodeProto, helper, numpy_helper
+from onnx.utils import Extractor
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -62,7 +64,8 @@ def to_onnx(model: PreTrainedModel, padding_side: str) -> onnx.ModelProto:
         )
         graph = onnx.load(file)
     _split_gemms(graph.graph)
-    return graph
+    _fix_shapes(graph)
+    return Extractor(graph).extract_model(INPUTS, [LOGITS])
 
 
 def attention_products(model: onnx.ModelProto) -> set[str]:
@@ -100,6 +103,28 @@ def quantize(model: onnx.ModelProto, path: Path, kept: Collection[str] = ()) -> 
     _scale_rows(scaled.graph, kept)
     with _quiet():
         quantize_dynamic(scaled, path, per_channel=True, weight_type=QuantType.QInt8, nodes_to_exclude=list(kept))
+
+
+def _fix_shapes(model: onnx.ModelProto) -> None:
+    """Give reshapes constant shapes in place of computed ones: 0 keeps the input's dimension, -1 is what is left.
+
+    For a short review, computing shapes takes about as long as attention.
+    """
+    inferred = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
+    shapes = {
+        value.name: [axis.dim_param or axis.dim_value or None for axis in value.type.tensor_type.shape.dim]
+        for value in [*inferred.value_info, *inferred.input, *inferred.output]
+    }
+    for node in model.graph.node:
+        if node.op_type != "Reshape" or not shapes.get(node.output[0]):
+            continue
+        before = enumerate(shapes.get(node.input[0], []))
+        after = enumerate(shapes[node.output[0]])
+        same = {axis for axis in before if axis[1] is not None}
+        shape = [0 if axis in same else axis[1] if isinstance(axis[1], int) else -1 for axis in after]
+        if shape.count(-1) <= 1:
+            node.input[1] = f"{node.output[0]}/shape"
+            model.graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), node.input[1]))
 
 
 def _split_gemms(graph: onnx.GraphProto) -> None:

@@ -26,7 +26,7 @@ from transformers import (
 from sentiment.budget import fitting_steps, measured_speed
 from sentiment.callbacks import LiveCurves, Progress, SaveWhenInterrupted, TimeLimit, Validations
 from sentiment.checkpoints import newest_complete
-from sentiment.classifier import uses_bf16
+from sentiment.classifier import fused_attention, uses_bf16
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, reason
 from sentiment.layers import depths
@@ -89,7 +89,8 @@ class AveragingTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         self._swap()
         try:
-            return super().evaluate(*args, **kwargs)
+            with fused_attention(self.model):
+                return super().evaluate(*args, **kwargs)
         finally:
             self._swap()
 

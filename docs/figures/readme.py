@@ -4,8 +4,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from docs.figures.comparison import with_interval
 from docs.figures.tables import read, table
 from sentiment.params import load_params
+from sentiment.schemas import read_yaml
+
+IMDB = Path("benchmarks/imdb.yaml")
 
 
 def row(name: str, figures: dict[str, Any], baseline: dict[str, Any]) -> str:
@@ -65,40 +69,39 @@ def minutes(tokens: float) -> str:
     return f"{fast:.0f} min where the processor has bf16, else {slow:.0f}"
 
 
+def on_imdb(recipe: str) -> list[str]:
+    """Return the command of a recipe for IMDB, the minutes its training took and the accuracy to expect."""
+    plan, params = read_yaml(IMDB), read_yaml(Path("params.yaml"))
+    changes = []
+    for key, value in (plan["base"] | plan["recipes"][recipe]).items():
+        section, _, name = key.rpartition(".")
+        if value != (params[section] if section else params)[name]:
+            changes.append(f"-S {key}={value}")
+    measured = read("benchmarks/imdb.json")["recipes"][recipe]
+    accuracy = with_interval(measured["tested"]["imdb-test"])
+    command = f"`dvc exp run {' '.join(changes)}`"
+    return [command, f"{measured['minutes']:.0f} min", f"{accuracy} on IMDB's test reviews"]
+
+
 def ways() -> str:
     """Return what to run with what one has, how long its training takes and what to expect."""
     params = load_params()
     tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
-    imdb = 2000 * (1 - params.subsample.validation_share) * params.tokenize.max_length * params.train.epochs
     gpu = 2 * read("docs/compute.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
     films = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test films"
-    small = "-S subsample.train_size=2000 -S subsample.test_size=1000"
     large = "-S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
     own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"
     whole = f"`dvc exp run -S dataset=imdb -S model=distilbert-base-uncased {large}`"
     published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"
     per_thousand = f"per 1,000 reviews like the films: {minutes(tokens / reviews * 1000)}"
-    limit = f"{params.train.max_minutes:.0f} min"
     return table(
         ["you have", "and want", "command", "about", "expect"],
         ["a laptop", "the default", "`make run`", minutes(tokens), films],
         ["a laptop, and reviews of your own", "a model of them", own, per_thousand, "`metrics/evaluate.json` tells"],
-        [
-            "a laptop, and the hub",
-            "a first result on IMDB",
-            f"`dvc exp run -S dataset=imdb {small}`",
-            minutes(imdb),
-            "",
-        ],
+        ["a laptop, and the hub", "a first look at IMDB", *on_imdb("first look")],
         ["a T4, and the hub", "DistilBERT on all of IMDB", whole, f"{gpu:.0f} min, predicted", published],
-        [
-            "the hub, and 15 minutes",
-            "the most of them",
-            "`dvc exp run -S dataset=imdb -S train.fit_budget=true`",
-            limit,
-            "",
-        ],
+        ["a laptop, the hub, and 15 minutes", "the most of IMDB", *on_imdb("first 4 layers, learns from 176 tokens")],
     )
 
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from transformers import GPT2Config, GPT2Model, PreTrainedModel
 
-from sentiment.classifier import fit_head, load, predict, uses_bf16
+from sentiment.classifier import fit_head, fused_attention, load, predict, uses_bf16
 from sentiment.encoding import Padding
 from sentiment.metrics import scores_of
 
@@ -105,6 +105,21 @@ def test_freezing_stops_exactly_those_gradients(
     embeddings = {name for name in encoder if re.search(r"\b(embeddings|wte|wpe)\b", name)}
     assert frozen == {"none": set(), "embeddings": embeddings, "encoder": encoder}[freeze]
     assert embeddings < encoder < set(dict(model.named_parameters()))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_attention_is_fused_while_reading_and_plain_again_for_learning(
+    build_with: Build, sequences: list[list[int]], padding: Padding, pooling: str
+) -> None:
+    model = build_with(pooling=pooling).eval()
+    attention = model.base_model.config
+    batch = padding([{"input_ids": ids} for ids in sequences])
+    with torch.inference_mode():
+        plain = model(**batch).logits
+        with fused_attention(model):
+            assert attention._attn_implementation == "sdpa"
+            torch.testing.assert_close(model(**batch).logits, plain, atol=1e-5, rtol=1e-4)
+    assert attention._attn_implementation == "eager"
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
