@@ -7,6 +7,7 @@ from docs.figures.tables import if_measured, read, table
 
 SERVING = "benchmarks/serving.json"
 SCORING = "benchmarks/scoring.json"
+LOAD = "benchmarks/load.json"
 
 
 def serving() -> str:
@@ -36,7 +37,27 @@ def scoring() -> str:
     )
 
 
+def load() -> str:
+    """Return what the saturated server answered, and what became of the requests while it was killed."""
+    measured = read(LOAD)
+    busy, killed = measured["saturated"], measured["restarted"]
+    answered = {"answered": round(busy["answers_per_second"] * busy["seconds"])}
+    ends = ["answered", "failed", "wrong", "lost"]
+    speed = f"{busy['median_ms']:,.0f} ({busy['p99_ms']:,.0f})"
+    memory = f"{busy['memory_early_mb']:,.0f}, then {busy['memory_late_mb']:,.0f}"
+
+    def row(title: str, counts: dict[str, int], *more: str) -> list[str]:
+        return [title, *(f"{counts[end]:,}" for end in ends), *more]
+
+    return table(
+        ["", *ends, "ms until an answer, median (p99)", "memory, MB"],
+        row(f"{busy['connections']} connections, {busy['seconds']} s", busy | answered, speed, memory),
+        row(f"{killed['kills']} kills", killed, "", ""),
+    )
+
+
 FIGURES = {
+    "load": partial(if_measured, load, LOAD, "python -m benchmarks.load"),
     "serving": partial(if_measured, serving, SERVING, "python -m benchmarks.serving"),
     "scoring": partial(if_measured, scoring, SCORING, "python -m benchmarks.scoring FOLDER"),
 }
