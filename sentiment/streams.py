@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from sentiment.delimited import opened, records
 from sentiment.errors import UserError, reason
+from sentiment.parquet import READING
 from sentiment.reviews import MAX_CHARACTERS, is_text
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -111,8 +112,7 @@ class Reader:
     def _parquet_batches(self) -> Iterator[Batch]:
         done = 0
         with self._whole():
-            # Buffered, a column is read page by page; else a whole row group of it, which may be the whole file.
-            for batch in pq.ParquetFile(self.path, buffer_size=1 << 20).iter_batches(BATCH_ROWS):
+            for batch in pq.ParquetFile(self.path, **READING).iter_batches(BATCH_ROWS):
                 table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
                 yield Batch(list(range(done, done + batch.num_rows)), table)
                 done += batch.num_rows

@@ -146,3 +146,15 @@ def test_a_name_tells_the_format(name: str, form: str) -> None:
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"^reviews\.xlsx is of no known format: its name must end in \.csv, \.tsv"):
         format_of("reviews.xlsx")
+
+
+def test_a_large_parquet_file_is_read_in_little_memory(tmp_path: Path) -> None:
+    texts = pa.array([f"{row:0200}" for row in range(60_000)])
+    plain: dict[str, Any] = {"compression": "none", "use_dictionary": False}
+    pq.write_table(pa.table({"text": texts}), tmp_path / "reviews.parquet", 20_000, **plain)
+    before = pa.total_allocated_bytes()
+
+    peak = max(pa.total_allocated_bytes() for _ in Reader(tmp_path / "reviews.parquet", "parquet", "text"))
+
+    assert (tmp_path / "reviews.parquet").stat().st_size > 12_000_000
+    assert peak - before < 6_000_000
