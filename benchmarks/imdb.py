@@ -7,7 +7,7 @@ Writes  benchmarks/imdb.json    per recipe: minutes and peak memory of the train
                                 fitted to the same reviews
 
     python -m benchmarks.imdb FOLDER
-    python -m benchmarks.imdb FOLDER "learns from 128 tokens, reads 512"     this recipe only
+    python -m benchmarks.imdb FOLDER "first look"     this recipe only
 
 The files are not part of this repository (docs/datasets.md says where they are). Recipes that imdb.json has already are
 not run again; delete it to start anew. The minutes are those of the machine, so nothing else should run on it.

@@ -108,7 +108,7 @@ def quantize(model: onnx.ModelProto, path: Path, kept: Collection[str] = ()) -> 
 def _fix_shapes(model: onnx.ModelProto) -> None:
     """Give reshapes constant shapes in place of computed ones: 0 keeps the input's dimension, -1 is what is left.
 
-    For a short review, computing shapes takes about as long as attention.
+    Computing them takes about a tenth of a short review's time.
     """
     inferred = SymbolicShapeInference.infer_shapes(model, auto_merge=True).graph
     shapes = {

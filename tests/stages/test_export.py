@@ -187,6 +187,15 @@ def test_every_family_is_exported_with_the_logits_it_had(
         np.testing.assert_allclose(Predictor(folder).score(sequences), scores_of(logits), atol=0.02)
 
 
+def test_the_graph_computes_no_shape_for_what_attention_reshapes(trained_once: Path, padding: Padding) -> None:
+    graph = to_onnx(load(trained_once), padding.side).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    reshapes = [node for node in graph.node if node.op_type == "Reshape" and "attention" in node.name]
+
+    assert reshapes
+    assert all(node.input[1] in constants for node in reshapes)
+
+
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_the_graph_takes_batches_and_lengths_other_than_the_examples(
     trained_once: Path, encoded: pa.Table, padding: Padding, side: str
