@@ -14,6 +14,7 @@ from docs.compute import (
     multiplied,
     parameters,
     predictions,
+    tokens_per_second,
 )
 from sentiment.files import rounded
 from sentiment.schemas import read_yaml
@@ -89,3 +90,12 @@ def test_frozen_embeddings_save_their_gradients_and_moments() -> None:
     embeddings = (30_522 + 512 + 2) * 384
 
     assert memory(model, frozen=False) - memory(model, frozen=True) == 12 * embeddings
+
+
+@pytest.mark.parametrize(("device", "recipe"), [("2 cores, bf16", "ours"), ("2 cores, fp32", "without bf16")])
+def test_the_prediction_for_two_cores_is_within_a_factor_of_two_of_the_measurement(device: str, recipe: str) -> None:
+    measured = json.loads((ROOT / "benchmarks/results.json").read_text(encoding="utf-8"))["training"][
+        "tokens_per_second"
+    ]
+
+    assert 0.5 < measured[recipe]["median"] / tokens_per_second(MODELS["all-MiniLM-L6-v2"], DEVICES[device]) < 2
