@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from sentiment.predictor import Predictor
+from sentiment.sentences import sentences_of
 
 MOST = 48
 """Words that are left out one by one; a longer text's are grouped, so that the answer comes while one types."""
 MOST_PARTS = 48
 WORD = re.compile(r"\S+\s*")
-BETWEEN_SENTENCES = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"')\]])\s+|\n+")
 EDGE = 1e-6
 
 
@@ -34,8 +34,7 @@ def explain(score: float, without: Sequence[float]) -> list[float]:
 def parts_of(text: str, predictor: Predictor) -> list[slice]:
     """Cut a text that the model can't read whole into parts of whole sentences that it can; [] for any other."""
     limit = predictor.preprocessing.tokenize.max_length
-    ends = [gap.end() for gap in BETWEEN_SENTENCES.finditer(text)]
-    sentences = [slice(start, stop) for start, stop in pairwise([0, *ends, len(text)]) if text[start:stop].strip()]
+    sentences = sentences_of(text)
     tokens = [encoded.tokens for encoded in predictor.encode([text, *(text[sentence] for sentence in sentences)])]
     if tokens[0] <= limit:
         return []

@@ -6,7 +6,7 @@ Writes  benchmarks/models.json    per variant: accuracy on the test reviews and 
                                   model's speed
 
     python -m benchmarks.models                       (make models)
-    python -m benchmarks.models default "from scratch"    these only
+    python -m benchmarks.models "from scratch" "first 4 layers"    these only
 
 Variants that models.json has already are not run again; delete it to start anew. The speeds are those of the machine,
 so nothing else should run on it.
@@ -114,7 +114,8 @@ def main() -> None:
         "names", nargs="*", help=f"variants of {VARIANTS}, or models of catalog.yaml; all of them if none"
     )
     names = parser.parse_args().names
-    variants = chosen(read_yaml(VARIANTS) | at_hand(), names, VARIANTS)
+    plan = read_yaml(VARIANTS)
+    variants = chosen(plan["variants"] | at_hand(), names, VARIANTS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"variants": {}}
     threads = load_params().threads
     if results.setdefault("threads", threads) != threads:
@@ -125,7 +126,7 @@ def main() -> None:
     due = {name: change for name, change in variants.items() if name not in results["variants"]}
     with cloned() as clone:
         for name, change in tqdm(due.items(), desc="models"):
-            clone.set(change | {"cross_datasets": list(OTHER_DOMAINS)})
+            clone.set(plan["base"] | change | {"cross_datasets": list(OTHER_DOMAINS)})
             figures = trained(clone) | accuracies(clone) | speed(clone)
             results["variants"][name] = {"change": change} | figures
             write_json(RESULTS, results)

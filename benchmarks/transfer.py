@@ -53,7 +53,7 @@ def main() -> None:
     with cloned() as clone:
         for name, change in tqdm(due.items(), desc="transfer"):
             others = [dataset for dataset in plan["test_on"] if dataset != change["dataset"]]
-            clone.set(change | {"cross_datasets": others})
+            clone.set(plan["base"] | change | {"cross_datasets": others})
             tested = scored(clone, change["dataset"], others)
             learnt = clone.read("metrics/subsample.json")
             results["train_on"][name] = {"change": change, "tested": tested, "reviews": learnt}

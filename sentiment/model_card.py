@@ -35,8 +35,9 @@ at revision {origin[revision]}. `provenance.json` names the files, parameters an
 software that this model was made from.
 
 ## Data
-{train:,} reviews of `{params.dataset}` to learn from and {validation:,} to choose the checkpoint; how they were cleaned
-and cut to {params.tokenize.max_length} tokens is in `preprocessing.json`, and must be done again before use.
+{train:,} reviews of `{params.dataset}` to learn from, {parts}, and
+{validation:,} to choose the checkpoint; how they were cleaned and cut to {params.tokenize.max_length} tokens is in
+`preprocessing.json`, and must be done again before use.
 
 ## Training
 | parameter | value |
@@ -76,6 +77,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         licence=origin["licence"].lower(),
         table=table,
         train=sizes["train"],
+        parts=" and ".join("whole" if count == 1 else f"in {count} parts each" for count in params.tokenize.parts),
         validation=sizes["validation"],
         validations=metrics["validations"],
         best_step=metrics["best_step"],

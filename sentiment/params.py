@@ -80,6 +80,7 @@ class Tokenize(Strict):
     train_max_length: Annotated[int, Field(ge=8)] | None
     truncation: Literal["head", "tail", "head_tail"]
     head_share: float = Field(gt=0, lt=1)
+    parts: list[Annotated[int, Field(ge=1, le=100)]] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _training_reads_no_more(self) -> Self:

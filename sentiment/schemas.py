@@ -20,7 +20,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-NESTED = {"model_type": "keys with values", "dict_type": "keys with values", "list_type": "a list of names"}
+NESTED = {
+    "model_type": "keys with values",
+    "dict_type": "keys with values",
+    "list_type": "a list, as in [a, b]",
+    "too_short": "of at least one entry",
+}
 """What pydantic means by its names for types."""
 
 

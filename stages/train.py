@@ -18,6 +18,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from sentiment.command import run
 from sentiment.files import replacing, require_intact, sha256, write_json
 from sentiment.params import Preprocessing, load_params
@@ -73,7 +75,8 @@ def main() -> None:
         )
         metrics["temperature"] = fit_temperature(validation["label"].to_numpy(), logits)
 
-        sizes = {"train": train.num_rows, "validation": validation.num_rows}
+        reviews = pc.count_distinct(read_parquet(TOKENIZED / "train.parquet", ["id"])["id"]).as_py()
+        sizes = {"train": reviews, "validation": validation.num_rows}
         preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
         with replacing(MODEL) as folder:
             model.save_pretrained(folder)

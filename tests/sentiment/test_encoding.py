@@ -20,9 +20,8 @@ SHARES = st.floats(0, 1, exclude_min=True, exclude_max=True)
 
 
 def tokenize(max_length: int = 8, truncation: str = "head_tail", head_share: float = 0.5) -> Tokenize:
-    return Tokenize.model_validate(
-        {"max_length": max_length, "train_max_length": None, "truncation": truncation, "head_share": head_share}
-    )
+    cut = {"max_length": max_length, "train_max_length": None, "truncation": truncation, "head_share": head_share}
+    return Tokenize.model_validate(cut | {"parts": [1]})
 
 
 @given(ids=IDS, room=st.integers(1, 40), share=SHARES, truncation=st.sampled_from(["head", "tail", "head_tail"]))

@@ -26,7 +26,7 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
         "base_model: org/tiny license: apache-2.0 ---",
         "# Sentiment of reviews: tiny, fine-tuned on films",
         "The encoder is org/tiny at revision 0123abc.",
-        "12,345 reviews of `films` to learn from and 600 to choose the checkpoint",
+        "12,345 reviews of `films` to learn from, whole and in 3 parts each, and 600 to choose the checkpoint",
         "cut to 99 tokens",
         "Of 3 validations, the one at step 60 of 90 was the best: accuracy 0.912, log loss 0.250",
         "Its logits are to be divided by 1.234, the temperature of `calibration.json`",

@@ -36,6 +36,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "tokenize.train_max_length": [7, 64.0, "64"],
     "tokenize.truncation": ["middle", "", None, 1],
     "tokenize.head_share": [0, 1, -0.5, "half"],
+    "tokenize.parts": [1, [0], [101], [1.0], ["2"], None],
     "train.epochs": [0, 1001, 2.5, None],
     "train.lr": [0, 0.11, "3e-5", True, float("nan"), float("inf")],
     "train.averaging": [-0.1, 1, None],
@@ -158,6 +159,15 @@ def test_training_reviews_are_cut_to_no_more_than_others(tmp_path: Path) -> None
         load_params(path)
     cut = load_params(written(tmp_path, ("train_max_length:\n", "train_max_length: 128\n"))).tokenize
     assert (cut.max_length, cut.of_training.max_length) == (192, 128)
+
+
+@pytest.mark.parametrize("key", ["tokenize.parts", "download.text"])
+def test_an_empty_list_is_refused_where_something_must_be_in_it(key: str) -> None:
+    content = content_with(key, lambda inner, last: inner.__setitem__(last, []))
+    with pytest.raises(
+        UserError, match=rf"^params\.yaml: {re.escape(key)} is \[\], but must be of at least one entry$"
+    ):
+        validate(Params, content, "params.yaml")
 
 
 def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:

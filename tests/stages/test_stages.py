@@ -143,6 +143,25 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     assert min(lengths) < 32
     assert metrics["truncated_share"] == pytest.approx(sum(n == 32 for n in lengths) / 480, abs=0.02)
     assert metrics["tokens_max"] > 32
+    subsampled = {split: pq.read_table(f"data/subsampled/{split}.parquet").num_rows for split in tokenize.SPLITS}
+    rows = {split: len(lengths_of(split)) for split in tokenize.SPLITS}
+    assert {split: rows[split] == subsampled[split] for split in rows} == {
+        "train": False,
+        "validation": True,
+        "test": True,
+    }
+
+
+def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    reviews = pa.table({"id": ["x", "y"], "text": ["Good. Fun. Short.", "bad"], "label": pa.array([1, 0], pa.int8())})
+    monkeypatch.setattr(tokenize, "CHUNK", 1)
+
+    assert tokenize.in_parts(reviews, [1]).equals(reviews)
+    assert tokenize.in_parts(reviews, [1, 3]).to_pydict() == {
+        "id": ["x", "y", "x", "x", "x", "y"],
+        "text": ["Good. Fun. Short.", "bad", "Good.", "Fun.", "Short.", "bad"],
+        "label": [1, 0, 1, 1, 1, 0],
+    }
 
 
 def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,26 @@
+"""Where a text's sentences begin and end, and the parts that they make."""
+
+import re
+from itertools import pairwise
+
+BETWEEN = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"')\]])\s+|\n+")
+
+
+def sentences_of(text: str) -> list[slice]:
+    """Return the places of the sentences, which together are the text; what is blank is none."""
+    ends = [gap.end() for gap in BETWEEN.finditer(text)]
+    places = [slice(start, stop) for start, stop in pairwise([0, *ends, len(text)])]
+    return [place for place in places if text[place].strip()]
+
+
+def parts(text: str, count: int) -> list[str]:
+    """Cut a text between sentences into `count` parts of like length, or fewer where its sentences don't allow as many.
+
+    Each cut is the end of a sentence that is closest to where an even cut would be.
+    """
+    *ends, last = [place.stop for place in sentences_of(text)] or [len(text)]
+    if count == 1 or not ends:
+        return [text]
+    shares = (last * part / count for part in range(1, count))
+    cuts = sorted({min(ends, key=lambda end: abs(end - share)) for share in shares})
+    return [text[start:stop].strip() for start, stop in pairwise([0, *cuts, last])]
