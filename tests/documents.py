@@ -110,9 +110,10 @@ ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
     "dvc exp run -S dataset=imdb -S subsample.train_size=2000 -S subsample.test_size=1000": HUB,
-    "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S train.epochs=2 -S train.lr=5e-5 "
-    "-S tokenize.max_length=128": HUB,
-    "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 -S train.epochs=1 "
+    "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S 'tokenize.parts=[1]' -S train.epochs=2 "
+    "-S train.lr=5e-5 -S tokenize.max_length=128": HUB,
+    "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 "
+    "-S 'tokenize.parts=[1]' -S train.validations_per_epoch=1 "
     "-S train.lr=0.0002 -S train.averaging=0.99 -S train.layers=4 -S tokenize.train_max_length=176": HUB,
     "hf auth login": HUB,
     "hf repos create NAME --type space --space-sdk docker": HUB,

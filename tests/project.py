@@ -18,6 +18,7 @@ SMALL = {
     "subsample.test_size": 100,
     "cross_dataset_evaluate.size": 100,
     "tokenize.max_length": 24,
+    "tokenize.parts": [1, 2],
     "train.epochs": 1,
     "train.batch_size": 16,
     "compare_tokenizers.vocabulary": 500,

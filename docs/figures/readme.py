@@ -1,5 +1,6 @@
 """Figures of README.md: results, and the pipeline's graph."""
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def on_imdb(recipe: str) -> list[str]:
     for key, value in (plan["base"] | plan["recipes"][recipe]).items():
         section, _, name = key.rpartition(".")
         if value != (params[section] if section else params)[name]:
-            changes.append(f"-S {key}={value}")
+            changes.append(f"-S {shlex.quote(f'{key}={value}')}")
     measured = read("benchmarks/imdb.json")["recipes"][recipe]
     accuracy = with_interval(measured["tested"]["imdb-test"])
     command = f"`dvc exp run {' '.join(changes)}`"
@@ -90,7 +91,7 @@ def ways() -> str:
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
     gpu = 2 * read("docs/compute.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
     films = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test films"
-    large = "-S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
+    large = "-S 'tokenize.parts=[1]' -S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
     own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"
     whole = f"`dvc exp run -S dataset=imdb -S model=distilbert-base-uncased {large}`"
     published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"
