@@ -40,7 +40,7 @@ def test_a_stage_imports_heavy_packages_only_once_it_works(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in STAGES if name not in {"download_cross", "compare", "verify_cache"}])
 def test_a_stage_reports_a_bad_parameter_in_one_line_and_writes_nothing(name: str, folder: Path) -> None:
     text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("lr: 1e-4", "lr: fast"), encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("lr: 1.5e-4", "lr: fast"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", f"stages.{name}", "books"],
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
