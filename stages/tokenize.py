@@ -6,7 +6,7 @@ label.
 Reads   data/subsampled/{train,validation,test}.parquet, the tokenizer in models/pretrained/
 Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding), tokens (their
                                                           number before truncation)
-        metrics/tokenize.json                             tokens per review, share truncated, share of unknown tokens
+        metrics/tokenize.json                             tokens per row, share truncated, share of unknown tokens
 
     python -m stages.tokenize
 """

@@ -145,11 +145,8 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     assert metrics["tokens_max"] > 32
     subsampled = {split: pq.read_table(f"data/subsampled/{split}.parquet").num_rows for split in tokenize.SPLITS}
     rows = {split: len(lengths_of(split)) for split in tokenize.SPLITS}
-    assert {split: rows[split] == subsampled[split] for split in rows} == {
-        "train": False,
-        "validation": True,
-        "test": True,
-    }
+    assert rows["train"] > subsampled["train"]
+    assert rows | {"train": 0} == subsampled | {"train": 0}
 
 
 def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
