@@ -41,6 +41,13 @@ def summary(seeds: dict[str, dict[str, dict[str, float]]]) -> dict[str, Any]:
     }
 
 
+def missing(seeds: range) -> list[int]:
+    """Return the seeds that have no experiment yet on this commit."""
+    command = ["dvc", "exp", "list", "--name-only"]
+    known = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return [seed for seed in seeds if f"seed-{seed}" not in known]
+
+
 def headline(experiment: str, datasets: list[str]) -> dict[str, dict[str, float]]:
     """Read an experiment's headline metrics on the test reviews and on the cross datasets."""
     from dvc.api import DVCFileSystem
@@ -57,15 +64,17 @@ def main() -> None:
     seeds = range(1, parser.parse_args().number + 1)
     if len(seeds) < 2:
         raise UserError(f"{len(seeds)} seeds have no standard deviation: give 2 or more")
-    command = ["dvc", "exp", "list", "--name-only"]
-    known = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    queued = [seed for seed in seeds if f"seed-{seed}" not in known]
+    queued = missing(seeds)
     for seed in queued:
         queue = ["dvc", "exp", "run", "--quiet", "--queue", "--name", f"seed-{seed}", "--set-param", f"seed={seed}"]
         subprocess.run([*queue, *STAGES], check=True)
     if queued:
         environment = os.environ | {"SENTIMENT_CHECKPOINT_DIR": str(Path("checkpoints").absolute())}
         subprocess.run(["dvc", "exp", "run", "--run-all"], env=environment, check=True)
+    if failed := missing(seeds):
+        raise UserError(
+            f"no experiment came of seed {', '.join(map(str, failed))}: see above why; the same command tries again"
+        )
 
     figures = {str(seed): headline(f"seed-{seed}", load_params().cross_datasets) for seed in seeds}
     write_json(RESULTS, {"seeds": figures, "summary": summary(figures)})
