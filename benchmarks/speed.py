@@ -1,6 +1,6 @@
 """Measure the speed of each stage against what people would use instead, on this machine.
 
-Reads   data/raw/, data/subsampled/, data/tokenized/, models/, params.yaml
+Reads   data/raw/, data/subsampled/, models/, params.yaml
 Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md
 
     python -m benchmarks.speed
@@ -38,7 +38,7 @@ from sentiment.files import write_json
 from sentiment.params import Params, load_params
 from sentiment.parquet import read_parquet, write_parquet
 from sentiment.training import as_dataset
-from stages.tokenize import SUBSAMPLED, TOKENIZED, encoded_columns
+from stages.tokenize import SUBSAMPLED, encoded_columns
 
 RESULTS = Path("benchmarks/results.json")
 MODEL = Path("models/sentiment")
@@ -65,6 +65,14 @@ def peak(model: Model, tokens: int, dtype: torch.dtype) -> float:
     attention = 4 * [(tokens, model.hidden, model.hidden)]
     feed_forward = [(tokens, model.hidden, model.intermediate), (tokens, model.intermediate, model.hidden)]
     return matmul_peak([*attention, *feed_forward], dtype)
+
+
+def whole(split: str, params: Params) -> pa.Table:
+    """Return a split's encoded reviews, `input_ids` and `label`, whole as other people's recipes have them."""
+    reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["text", "label"])
+    encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
+    encoded = encoded_columns(encode(reviews["text"].to_pylist()))
+    return encoded.select(["input_ids"]).append_column("label", reviews["label"].combine_chunks())
 
 
 def training(train: pa.Table, params: Params, model: Model, repetitions: int) -> dict[str, Any]:
@@ -240,7 +248,7 @@ def main() -> None:
     model = MODELS[params.model]
     torch.set_num_threads(params.threads)
     transformers.logging.set_verbosity_error()
-    train, test = (read_parquet(TOKENIZED / f"{split}.parquet", ["input_ids", "label"]) for split in ("train", "test"))
+    train, test = (whole(split, params) for split in ("train", "test"))
     results: dict[str, Any] = {
         "machine": machine(params),
         "tokenization": tokenization(params, repetitions),
