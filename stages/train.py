@@ -37,6 +37,9 @@ COLUMNS = ["input_ids", "label"]
 def main() -> None:
     params = load_params()
     validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
+    # Reviews that are learnt from in parts have several rows.
+    reviews = pc.count_distinct(read_parquet(TOKENIZED / "train.parquet", ["id"])["id"]).as_py()
+    sizes = {"train": reviews, "validation": validation.num_rows}
 
     from transformers import set_seed
 
@@ -75,8 +78,6 @@ def main() -> None:
         )
         metrics["temperature"] = fit_temperature(validation["label"].to_numpy(), logits)
 
-        reviews = pc.count_distinct(read_parquet(TOKENIZED / "train.parquet", ["id"])["id"]).as_py()
-        sizes = {"train": reviews, "validation": validation.num_rows}
         preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
         with replacing(MODEL) as folder:
             model.save_pretrained(folder)

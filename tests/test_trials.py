@@ -37,12 +37,12 @@ def test_a_clone_has_the_users_parameters_but_for_the_overrides_and_the_time_lim
 @pytest.mark.parametrize("plan", [models.VARIANTS, transfer.ROWS], ids=str)
 def test_every_trial_is_a_legal_change_of_the_parameters(plan: Path, clone: Clone) -> None:
     content = read_yaml(plan)
-    trials = content.get("train_on", content)
+    trials = content.get("train_on") or content["variants"]
     domains = content.get("test_on", [*models.OTHER_DOMAINS, "films"])
 
     for change in trials.values():
         others = [name for name in domains if name != change.get("dataset", "films")]
-        clone.set(change | {"cross_datasets": others})
+        clone.set(content["base"] | change | {"cross_datasets": others})
         assert validate(Params, read_yaml(clone.folder / "params.yaml"), "params.yaml")
     assert len({json.dumps(change, sort_keys=True) for change in trials.values()}) == len(trials)
 

@@ -33,8 +33,9 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
     """Run the train stage on the toy reviews; return its provenance and its model's hash."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models/pretrained").symlink_to(pretrained)
+    table = encoded.append_column("id", pa.array([str(row) for row in range(len(encoded))]))
     for split in ("train", "validation"):
-        write_parquet(tmp_path / f"data/tokenized/{split}.parquet", encoded)
+        write_parquet(tmp_path / f"data/tokenized/{split}.parquet", table)
 
     def run(environment: dict[str, str], *, portable: bool) -> dict[str, Any]:
         yaml = YAML()
