@@ -41,5 +41,9 @@ def test_parts_are_of_like_length(sentences: list[int], count: int) -> None:
 def test_one_part_is_the_text_to_the_letter() -> None:
     assert parts(" Good.  Bad. ", 1) == [" Good.  Bad. "]
     assert parts(" no sentence ends here ", 3) == [" no sentence ends here "]
+
+
+def test_a_text_is_cut_at_the_end_of_the_sentence_closest_to_an_even_cut() -> None:
     assert parts("A. B. C. D.", 2) == ["A. B.", "C. D."]
     assert parts("A. B.", 5) == ["A.", "B."]
+    assert parts("A long sentence first. B. C.", 2) == ["A long sentence first.", "B. C."]
