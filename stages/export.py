@@ -1,6 +1,6 @@
 """Turn the fine-tuned model into what serving needs: an ONNX graph of 8-bit integers and all that belongs to it.
 
-Reads   models/sentiment/, data/tokenized/test.parquet
+Reads   models/sentiment/, data/tokenized/validation.parquet, data/tokenized/test.parquet
 Writes  models/exported/       model.onnx, tokenizer.json, serving.json (labels, special tokens), preprocessing.json,
                                calibration.json, provenance.json, README.md; sentiment/predictor.py loads them
                                without torch
@@ -25,10 +25,13 @@ from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
 from sentiment.reviews import LABELS
 
 MODEL = Path("models/sentiment")
+VALIDATION = Path("data/tokenized/validation.parquet")
 TEST = Path("data/tokenized/test.parquet")
 EXPORTED = Path("models/exported")
 METRICS = Path("metrics/export.json")
 CHUNK = 64
+OBSERVED = 128
+"""How many validation reviews show how large the values within the model become."""
 
 
 def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
@@ -73,7 +76,7 @@ def main() -> None:
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.metrics import scores_of
     from sentiment.model_card import exported_card
-    from sentiment.quantization import attention_products, quantize, to_onnx
+    from sentiment.quantization import attention_products, largest_values, quantize, to_onnx
 
     fix_bits(params)
     padding = Padding.of(load_tokenizer(MODEL))
@@ -82,6 +85,8 @@ def main() -> None:
     logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
     original = scores_of(logits) >= 0.5
     graph = to_onnx(model, padding.side)
+    observed = read_parquet(VALIDATION, ["input_ids"])["input_ids"][:OBSERVED].to_pylist()
+    largest = largest_values(graph, tqdm(observed, desc="observe", delay=1))
 
     def compare(folder: Path) -> dict[str, float]:
         predictor = Predictor(folder, params.threads)
@@ -101,7 +106,7 @@ def main() -> None:
         write_companions(MODEL, folder)
         # The smallest and fastest that is faithful.
         for kept in (set[str](), attention_products(graph)):
-            quantize(graph, folder / GRAPH, kept)
+            quantize(graph, folder / GRAPH, largest, kept)
             figures = compare(folder)
             fault = unfaithful(figures, params.export)
             if fault is None:

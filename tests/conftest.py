@@ -195,14 +195,15 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def exported(trained_once: Path, padding: "Padding") -> Path:
+def exported(trained_once: Path, encoded: pa.Table, padding: "Padding") -> Path:
     """A folder as `export` leaves it, which no test changes."""
     from sentiment.classifier import load
-    from sentiment.quantization import quantize, to_onnx
+    from sentiment.quantization import largest_values, quantize, to_onnx
     from stages.export import write_companions
 
     folder = trained_once.parent / "exported"
     folder.mkdir()
     write_companions(trained_once, folder)
-    quantize(to_onnx(load(trained_once), padding.side), folder / "model.onnx")
+    graph = to_onnx(load(trained_once), padding.side)
+    quantize(graph, folder / "model.onnx", largest_values(graph, encoded["input_ids"].to_pylist()))
     return folder

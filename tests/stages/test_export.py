@@ -10,6 +10,7 @@ import onnxruntime
 import pyarrow as pa
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from sentiment.classifier import build, load, predict
 from sentiment.encoding import Encoder, Padding, load_tokenizer
@@ -19,12 +20,13 @@ from sentiment.metrics import scores_of
 from sentiment.params import Params
 from sentiment.parquet import write_parquet
 from sentiment.predictor import Predictor
-from sentiment.quantization import attention_products, quantize, to_onnx
+from sentiment.quantization import attention_products, largest_values, quantize, to_onnx
 from stages import export
 from tests.conftest import ROOT
 from tests.families import FAMILIES, Family
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from onnx import ModelProto
 
 
@@ -34,7 +36,8 @@ def project(trained_once: Path, encoded: pa.Table, tmp_path: Path, monkeypatch: 
     folder = tmp_path / "project"
     shutil.copytree(trained_once, folder / "models" / "sentiment")
     shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
-    write_parquet(folder / "data" / "tokenized" / "test.parquet", encoded)
+    for name in ("validation", "test"):
+        write_parquet(folder / "data" / "tokenized" / f"{name}.parquet", encoded)
     monkeypatch.chdir(folder)
     return folder
 
@@ -127,15 +130,15 @@ def test_what_attention_compares_is_kept_exact_where_the_smallest_model_is_unfai
     def fault(figures: dict[str, float], limits: Any) -> str | None:
         return None if tried[-1] else "coarse"
 
-    def recorded(model: "ModelProto", path: Path, kept: set[str]) -> None:
+    def recorded(model: "ModelProto", path: Path, largest: dict[str, "NDArray[np.float32]"], kept: set[str]) -> None:
         tried.append(kept)
-        quantize(model, path, kept)
+        quantize(model, path, largest, kept)
 
     monkeypatch.setattr(export, "unfaithful", fault)
     monkeypatch.setattr("sentiment.quantization.quantize", recorded)
     export.main()
 
-    assert [len(kept) for kept in tried] == [0, 6]
+    assert [len(kept) for kept in tried] == [0, 2]
 
 
 def test_an_unfaithful_model_is_not_left_behind(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,22 +181,76 @@ def test_every_family_is_exported_with_the_logits_it_had(
 
     folder.mkdir()
     export.write_companions(trained, folder)
-    quantize(graph, folder / "model.onnx")
+    largest = largest_values(graph, sequences)
+    quantize(graph, folder / "model.onnx", largest)
     predictor = Predictor(folder)
 
     assert [review.input_ids for review in predictor.encode(texts)] == sequences
     for kept in (set[str](), attention_products(graph)):
-        quantize(graph, folder / "model.onnx", kept)
+        quantize(graph, folder / "model.onnx", largest, kept)
         np.testing.assert_allclose(Predictor(folder).score(sequences), scores_of(logits), atol=0.02)
 
 
-def test_the_graph_computes_no_shape_for_what_attention_reshapes(trained_once: Path, padding: Padding) -> None:
-    graph = to_onnx(load(trained_once), padding.side).graph
+def test_attention_is_one_operation_per_layer_for_berts_kin(trained_once: Path, padding: Padding) -> None:
+    model = load(trained_once)
+    operations = [node.op_type for node in to_onnx(model, padding.side).graph.node]
+
+    assert operations.count("Attention") == len(model.base_model.encoder.layer)
+    assert "Softmax" not in operations
+
+
+def test_what_splits_heads_needs_no_computed_shape_where_attention_stays_many_operations(
+    params_with: Callable[..., Params], tmp_path: Path
+) -> None:
+    (family,) = (family for family in FAMILIES if str(family) == "gpt2")
+    family.write(tmp_path / "pretrained", real=False)
+    tokenizer = load_tokenizer(tmp_path / "pretrained")
+    train = params_with(train={"head": "random", "freeze": "none"}).train
+    graph = to_onnx(build(tmp_path / "pretrained", tokenizer, train), Padding.of(tokenizer).side).graph
     constants = {tensor.name for tensor in graph.initializer}
-    reshapes = [node for node in graph.node if node.op_type == "Reshape" and "attention" in node.name]
+    made_by = {output: node for node in graph.node for output in node.output}
+    split = [made_by[node.input[0]] for node in graph.node if node.op_type == "Transpose"]
+    reshapes = [node for node in split if node.op_type == "Reshape"]
 
     assert reshapes
     assert all(node.input[1] in constants for node in reshapes)
+
+
+def test_a_channel_with_large_values_does_not_leave_the_others_coarse(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table, matrix = rng.normal(size=(20, 8)).astype(np.float32), rng.normal(size=(8, 2)).astype(np.float32)
+    table[:, 0] *= 100
+    matrix[0] /= 100
+    shape = ["batch", "length"]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
+            helper.make_node("MatMul", ["rows", "matrix"], ["logits"], "product"),
+        ],
+        "lookup",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, shape)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [*shape, 2])],
+        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(matrix, "matrix")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    ids = np.arange(20)[None]
+
+    def error(largest: np.ndarray) -> float:
+        quantize(model, tmp_path / "model.onnx", {"rows": largest})
+        (logits,) = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"input_ids": ids})
+        return float(np.abs(logits - table @ matrix).mean())
+
+    assert error(np.abs(table).max(axis=0)) < error(np.ones(8, np.float32)) / 5
+
+
+def test_the_largest_values_are_those_of_all_reviews(trained_once: Path, encoded: pa.Table, padding: Padding) -> None:
+    graph = to_onnx(load(trained_once), padding.side)
+    first, second = encoded["input_ids"][:5].to_pylist(), encoded["input_ids"][5:8].to_pylist()
+    both = largest_values(graph, first + second)
+
+    for name, values in largest_values(graph, first).items():
+        assert values.ndim == 1
+        np.testing.assert_array_equal(both[name], np.maximum(values, largest_values(graph, second)[name]))
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
