@@ -1,4 +1,5 @@
-# `make run` and `make test` need git, make and Python 3.11 or newer, and reach the package index only.
+# `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
+# latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
 .PHONY: help run serve space test soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 

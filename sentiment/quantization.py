@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.utils import Extractor
-from onnxruntime import InferenceSession
+from onnxruntime import InferenceSession, SessionOptions
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 from onnxruntime.transformers.fusion_options import FusionOptions
@@ -104,7 +104,9 @@ def attention_products(model: onnx.ModelProto) -> set[str]:
     return found
 
 
-def largest_values(model: onnx.ModelProto, sequences: Iterable[Sequence[int]]) -> dict[str, NDArray[np.float32]]:
+def largest_values(
+    model: onnx.ModelProto, sequences: Iterable[Sequence[int]], threads: int
+) -> dict[str, NDArray[np.float32]]:
     """Return the largest absolute value of each channel that meets a matrix while the model reads some reviews.
 
     The keys are the names of the values, the arrays float32 [channels].
@@ -113,7 +115,9 @@ def largest_values(model: onnx.ModelProto, sequences: Iterable[Sequence[int]]) -
     observed = onnx.ModelProto()
     observed.CopyFrom(model)
     observed.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    session = InferenceSession(observed.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    session = InferenceSession(observed.SerializeToString(), options, providers=["CPUExecutionProvider"])
     largest: dict[str, NDArray[np.float32]] = {}
     for sequence in sequences:
         ids = np.array([sequence], np.int64)
@@ -127,7 +131,9 @@ def largest_values(model: onnx.ModelProto, sequences: Iterable[Sequence[int]]) -
 def quantize(
     model: onnx.ModelProto, path: Path, largest: dict[str, NDArray[np.float32]], kept: Collection[str] = ()
 ) -> None:
-    """Write the graph with 8-bit weights, one scale per column, and 8-bit activations.
+    """Write the graph with weights as 8-bit integers, one scale per column, of which 7 bits are used.
+
+    What meets them is rounded to 8 bits as it is computed.
 
     The products named by `kept` stay as they are; `largest` is what `largest_values` says of the graph.
     """
@@ -141,6 +147,8 @@ def quantize(
             path,
             per_channel=True,
             weight_type=QuantType.QInt8,
+            # Processors without 8-bit dot products (VNNI) add up products in 16 bits, which overflow for wider weights.
+            reduce_range=True,
             nodes_to_exclude=list(kept),
             # What the type of a value is cannot be inferred through fused attention.
             extra_options={"DefaultTensorType": TensorProto.FLOAT},
@@ -176,9 +184,11 @@ def _fuse_attention(model: onnx.ModelProto) -> onnx.ModelProto:
     # The runtime's own layer norms are faster than these, which aren't vectorized on CPUs.
     options.enable_skip_layer_norm = options.enable_embed_layer_norm = options.enable_bias_skip_layer_norm = False
     with _quiet():
-        fused: onnx.ModelProto = optimize_by_fusion(model, "bert", optimization_options=options).model
-    fused.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    return fused
+        fused = optimize_by_fusion(model, "bert", optimization_options=options)
+    # Layers that share their weights, as ALBERT's do, got a copy each.
+    fused.remove_duplicated_initializer({})
+    fused.model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return fused.model
 
 
 def _split_gemms(graph: onnx.GraphProto) -> None:
@@ -208,38 +218,53 @@ def _split_gemms(graph: onnx.GraphProto) -> None:
 
 
 def _weight_products(graph: onnx.GraphProto) -> list[NodeProto]:
-    weights = {tensor.name for tensor in graph.initializer}
-    return [node for node in graph.node if node.op_type in PRODUCTS and node.input[1] in weights]
+    weights = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    return [
+        node
+        for node in graph.node
+        if node.op_type in PRODUCTS and weights.get(node.input[1]) == 2 and node.input[0] not in weights
+    ]
 
 
 def _smooth(graph: onnx.GraphProto, largest: dict[str, NDArray[np.float32]], kept: Collection[str]) -> None:
     """Divide the channels of what meets a matrix by factors that make them more alike, and multiply the matrix by them.
 
-    All that share a matrix, as ALBERT's layers do, or are multiplied by several share their factors.
+    All that share a matrix, as ALBERT's layers do, or are multiplied by several share their factors. A matrix that is
+    also used in another way stays as it is, and so do they.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    products = {node.output[0]: node for node in _weight_products(graph) if node.name not in kept}
-    sharing = DisjointSet({name for node in products.values() for name in node.input[:2]})
-    for node in products.values():
+    products = [node for node in _weight_products(graph) if node.name not in kept]
+    ours = {node.output[0] for node in products}
+    elsewhere = {name for node in graph.node if node.output[0] not in ours for name in node.input} & weights.keys()
+    sharing = DisjointSet({name for node in products for name in node.input[:2]})
+    for node in products:
         sharing.merge(*node.input[:2])
     factors: dict[str, NDArray[np.float32]] = {}
     for names in sharing.subsets():
-        matrices = {name: numpy_helper.to_array(weights[name]) for name in names if name in weights}
-        channel = np.max([largest[name] for name in names if name not in weights], axis=0)
+        matrices = {name: numpy_helper.to_array(weights[name]) for name in names & weights.keys()}
+        if elsewhere & matrices.keys():
+            continue
+        rows = names - weights.keys()
+        channel = np.max([largest[name] for name in rows], axis=0)
         weight = np.max([np.abs(matrix).max(axis=1) for matrix in matrices.values()], axis=0)
-        factor = np.maximum(channel, TINY) ** SMOOTHING / np.maximum(weight, TINY) ** (1 - SMOOTHING)
-        # Powers of two leave all bits of what they multiply, and are the same where the last bits of `largest` aren't.
+        # A channel that no observed review woke may be woken by another, and must not outshout all others then.
+        channel = np.maximum(channel, channel.mean() / 10 + TINY)
+        factor = channel**SMOOTHING / np.maximum(weight, TINY) ** (1 - SMOOTHING)
+        # Powers of two leave all bits of what they multiply, and nearly always are the same where the last bits of
+        # `largest` are not.
         factor = np.ldexp(np.float32(1), np.round(np.log2(factor)).astype(int))
-        factors |= dict.fromkeys(names, 1 / factor)
+        factors |= dict.fromkeys(rows, 1 / factor)
         for name, matrix in matrices.items():
             weights[name].CopyFrom(numpy_helper.from_array(matrix * factor[:, None], name))
     nodes: list[NodeProto] = []
+    smoothed: set[str] = set()
     for node in graph.node:
-        if node.output[0] in products:
-            rows = node.input[0]
+        rows = node.input[0] if node.output[0] in ours else ""
+        if rows in factors:
             node.input[0] = f"{rows}/smooth"
-            if rows in factors:
-                nodes.append(_multiplied(graph, rows, factors.pop(rows), node.input[0]))
+            if rows not in smoothed:
+                smoothed.add(rows)
+                nodes.append(_multiplied(graph, rows, factors[rows], node.input[0]))
         nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
@@ -250,25 +275,31 @@ def _even_out_embeddings(graph: onnx.GraphProto) -> None:
 
     The library gives a table one scale, which a few tokens or positions with large values would make coarse.
     """
+    lookups = {node.output[0] for node in graph.node if node.op_type == "Gather" and not _axis(node)}
+    elsewhere = {name for node in graph.node for name in node.input[node.output[0] in lookups :]}
     tables = {
         tensor.name: tensor
         for tensor in graph.initializer
-        if len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+        if len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT and tensor.name not in elsewhere
     }
-    nodes: list[NodeProto] = []
     factors: dict[str, NDArray[np.float32]] = {}
+    nodes: list[NodeProto] = []
     for node in graph.node:
         nodes.append(node)
-        if node.op_type == "Gather" and node.input[0] in tables:
-            name = node.input[0]
-            if name not in factors:
-                table = numpy_helper.to_array(tables[name])
-                factors[name] = np.maximum(np.abs(table).max(axis=0), TINY)
-                tables[name].CopyFrom(numpy_helper.from_array(table / factors[name], name))
+        table = node.input[0] if node.output[0] in lookups else ""
+        if table in tables:
+            if table not in factors:
+                values = numpy_helper.to_array(tables[table])
+                factors[table] = np.maximum(np.abs(values).max(axis=0), TINY)
+                tables[table].CopyFrom(numpy_helper.from_array(values / factors[table], table))
             found, node.output[0] = node.output[0], f"{node.output[0]}/even"
-            nodes.append(_multiplied(graph, node.output[0], factors[name], found))
+            nodes.append(_multiplied(graph, node.output[0], factors[table], found))
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _axis(node: NodeProto) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
 
 
 def _multiplied(graph: onnx.GraphProto, rows: str, factors: NDArray[np.float32], product: str) -> NodeProto:

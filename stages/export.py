@@ -68,6 +68,7 @@ def write_companions(model: Path, folder: Path) -> None:
 def main() -> None:
     params = load_params()
     reviews = read_parquet(TEST, ["label", "input_ids"])
+    observed = read_parquet(VALIDATION, ["input_ids"])["input_ids"][:OBSERVED].to_pylist()
 
     import numpy as np
     from tqdm import tqdm
@@ -85,8 +86,7 @@ def main() -> None:
     logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
     original = scores_of(logits) >= 0.5
     graph = to_onnx(model, padding.side)
-    observed = read_parquet(VALIDATION, ["input_ids"])["input_ids"][:OBSERVED].to_pylist()
-    largest = largest_values(graph, tqdm(observed, desc="observe", delay=1))
+    largest = largest_values(graph, tqdm(observed, desc="observe", delay=1), params.threads)
 
     def compare(folder: Path) -> dict[str, float]:
         predictor = Predictor(folder, params.threads)

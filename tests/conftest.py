@@ -205,5 +205,5 @@ def exported(trained_once: Path, encoded: pa.Table, padding: "Padding") -> Path:
     folder.mkdir()
     write_companions(trained_once, folder)
     graph = to_onnx(load(trained_once), padding.side)
-    quantize(graph, folder / "model.onnx", largest_values(graph, encoded["input_ids"].to_pylist()))
+    quantize(graph, folder / "model.onnx", largest_values(graph, encoded["input_ids"].to_pylist(), threads=1))
     return folder

@@ -126,7 +126,7 @@ ELSEWHERE = {
     "systemctl reload sentiment": SERVER,
     "journalctl --unit sentiment --follow": SERVER,
     "gcloud run deploy sentiment --image IMAGE --cpu 2 --memory 1Gi --concurrency 64 --allow-unauthenticated "
-    "--set-env-vars SENTIMENT_THREADS=2,FORWARDED_ALLOW_IPS=*": "needs an account with a provider",
+    "--set-env-vars 'SENTIMENT_THREADS=2,FORWARDED_ALLOW_IPS=*'": "needs an account with a provider",
     "dvc remote modify storage endpointurl": "needs an account with a provider",
     "dvc remote modify --local": "needs an account with a provider",
     "make sweep": HOURS,

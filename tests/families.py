@@ -203,7 +203,15 @@ FAMILIES = [
         "deberta-v2",
         "DebertaV2ForMaskedLM",
         "DebertaV2Tokenizer",
-        SIZES | LIMIT | {"pooler_hidden_size": 32, "relative_attention": True, "norm_rel_ebd": "layer_norm"},
+        SIZES
+        | LIMIT
+        | {
+            "pooler_hidden_size": 32,
+            "relative_attention": True,
+            "norm_rel_ebd": "layer_norm",
+            "pos_att_type": ["p2c", "c2p"],
+            "share_att_key": True,
+        },
     ),
     Family(
         "answerdotai/ModernBERT-base",
