@@ -39,7 +39,7 @@ SHORT = "A joy from start to finish."
 REPEATS = 100
 REVIEWS = 128
 BATCH_SIZES = (1, 8, 32)
-TURNS = 5
+TURNS = 9
 CONTENDERS = ("pipeline", "predictor")
 
 Predict = Callable[[list[str]], Any]

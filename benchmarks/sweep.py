@@ -1,27 +1,30 @@
-"""Try parameters by validation: how the defaults of params.yaml were chosen.
+"""Try parameters by validation: how the defaults of params.yaml and the recipes for IMDB were chosen.
 
-Reads   benchmarks/sweep.yaml, the pipeline as committed
-Writes  benchmarks/sweep.json    accuracy and log loss on the validation reviews, per trial and seed
+Reads   benchmarks/sweep.yaml or another plan, the pipeline as committed
+Writes  benchmarks/sweep.json, or beside the other plan: accuracy and log loss on the validation reviews, per trial and
+        seed
 
     python -m benchmarks.sweep
+    python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER    FOLDER has the files that benchmarks.imdb reads
 
-Trials that sweep.json has already are not run again; delete it to start anew.
+Trials that the results have already are not run again; delete them to start anew.
 """
 
 import json
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from benchmarks.imdb import know
 from benchmarks.trials import Clone, cloned
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.schemas import read_yaml
 
-TRIALS = Path("benchmarks/sweep.yaml")
-RESULTS = Path("benchmarks/sweep.json")
+PLAN = Path("benchmarks/sweep.yaml")
 
 
 def trial(clone: Clone, overrides: dict[str, Any]) -> dict[str, float]:
@@ -32,18 +35,24 @@ def trial(clone: Clone, overrides: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    plan = read_yaml(TRIALS)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"base": plan["base"], "trials": []}
+    parser = ArgumentParser("sweep")
+    parser.add_argument("plan", nargs="?", type=Path, default=PLAN)
+    parser.add_argument("folder", nargs="?", type=Path, help="of reviews that the catalog's imdb is made of")
+    arguments = parser.parse_args()
+    plan, file = read_yaml(arguments.plan), arguments.plan.with_suffix(".json")
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"base": plan["base"], "trials": []}
     if results["base"] != plan["base"]:
-        raise UserError(f"{RESULTS} was measured with another base than that of {TRIALS}: delete it to start anew")
+        raise UserError(f"{file} was measured with another base than that of {arguments.plan}: delete it to start anew")
     known = {json.dumps(result["change"], sort_keys=True): result for result in results["trials"]}
     with cloned() as clone:
+        if arguments.folder:
+            know(clone, arguments.folder.resolve())
         runs = [(seed, change) for seed in plan["seeds"] for change in plan["trials"]]
         for seed, change in tqdm(runs, desc="trials"):
             result = known.setdefault(json.dumps(change, sort_keys=True), {"change": change, "seeds": {}})
             if str(seed) not in result["seeds"]:
                 result["seeds"][str(seed)] = trial(clone, {**plan["base"], **change, "seed": seed})
-                write_json(RESULTS, {"base": plan["base"], "trials": list(known.values())})
+                write_json(file, {"base": plan["base"], "trials": list(known.values())})
 
 
 if __name__ == "__main__":

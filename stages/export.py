@@ -77,7 +77,8 @@ def main() -> None:
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.metrics import scores_of
     from sentiment.model_card import exported_card
-    from sentiment.quantization import attention_products, largest_values, quantize, to_onnx
+    from sentiment.onnx_graph import to_onnx
+    from sentiment.quantization import attention_products, largest_values, quantize
 
     fix_bits(params)
     padding = Padding.of(load_tokenizer(MODEL))

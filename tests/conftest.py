@@ -198,7 +198,8 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def exported(trained_once: Path, encoded: pa.Table, padding: "Padding") -> Path:
     """A folder as `export` leaves it, which no test changes."""
     from sentiment.classifier import load
-    from sentiment.quantization import largest_values, quantize, to_onnx
+    from sentiment.onnx_graph import to_onnx
+    from sentiment.quantization import largest_values, quantize
     from stages.export import write_companions
 
     folder = trained_once.parent / "exported"

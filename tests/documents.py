@@ -113,8 +113,8 @@ ELSEWHERE = {
     "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S 'tokenize.parts=[1]' -S train.epochs=2 "
     "-S train.lr=5e-5 -S tokenize.max_length=128": HUB,
     "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 "
-    "-S 'tokenize.parts=[1]' -S train.validations_per_epoch=1 "
-    "-S train.lr=0.0002 -S train.averaging=0.99 -S train.layers=4 -S tokenize.train_max_length=176": HUB,
+    "-S 'tokenize.parts=[2]' -S train.validations_per_epoch=1 "
+    "-S train.lr=0.0002 -S train.averaging=0.99 -S tokenize.train_max_length=64": HUB,
     "hf auth login": HUB,
     "hf repos create NAME --type space --space-sdk docker": HUB,
     "hf upload USER/NAME space . --type space": HUB,
@@ -130,6 +130,7 @@ ELSEWHERE = {
     "dvc remote modify storage endpointurl": "needs an account with a provider",
     "dvc remote modify --local": "needs an account with a provider",
     "make sweep": HOURS,
+    "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER": HOURS,
     "make models": HOURS,
     "make transfer": HOURS,
     "make soak": HOURS,

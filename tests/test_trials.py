@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import imdb, models, transfer
+from benchmarks import imdb, models, sweep, transfer
 from benchmarks.trials import Clone, chosen
 from sentiment.catalog import load_catalog
 from sentiment.errors import UserError
@@ -45,6 +45,16 @@ def test_every_trial_is_a_legal_change_of_the_parameters(plan: Path, clone: Clon
         clone.set(content["base"] | change | {"cross_datasets": others})
         assert validate(Params, read_yaml(clone.folder / "params.yaml"), "params.yaml")
     assert len({json.dumps(change, sort_keys=True) for change in trials.values()}) == len(trials)
+
+
+@pytest.mark.parametrize("plan", [sweep.PLAN, Path("benchmarks/imdb_sweep.yaml")], ids=str)
+def test_every_trial_of_a_sweep_is_a_legal_change_of_the_parameters(plan: Path, clone: Clone) -> None:
+    content = read_yaml(plan)
+
+    for change in content["trials"]:
+        clone.set({**content["base"], **change, "seed": content["seeds"][0]})
+        assert load_params(clone.folder / "params.yaml").train.max_minutes == 60
+    assert len({json.dumps(change, sort_keys=True) for change in content["trials"]}) == len(content["trials"])
 
 
 def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on_the_folders_files(

@@ -84,6 +84,13 @@ def on_imdb(recipe: str) -> list[str]:
     return [command, f"{measured['minutes']:.0f} min", f"{accuracy} on IMDB's test reviews"]
 
 
+def best_on_imdb() -> str:
+    """Return the recipe for IMDB that validated best within 15 minutes, of those on all of its reviews."""
+    measured = read("benchmarks/imdb.json")["recipes"]
+    whole = {name for name, recipe in measured.items() if recipe["minutes"] <= 15 and name != "first look"}
+    return max(whole, key=lambda name: measured[name]["validation"]["accuracy"])
+
+
 def ways() -> str:
     """Return what to run with what one has, how long its training takes and what to expect."""
     params = load_params()
@@ -102,7 +109,7 @@ def ways() -> str:
         ["a laptop, and reviews of your own", "a model of them", own, per_thousand, "`metrics/evaluate.json` tells"],
         ["a laptop, and the hub", "a first look at IMDB", *on_imdb("first look")],
         ["a T4, and the hub", "DistilBERT on all of IMDB", whole, f"{gpu:.0f} min, predicted", published],
-        ["a laptop, the hub, and 15 minutes", "the most of IMDB", *on_imdb("first 4 layers, learns from 176 tokens")],
+        ["a laptop, the hub, and 15 minutes", "the most of IMDB", *on_imdb(best_on_imdb())],
     )
 
 

@@ -3,7 +3,9 @@
 from functools import partial
 from statistics import mean
 
-from docs.figures.tables import read
+from docs.figures.tables import if_measured, read
+
+IMDB, PLAN = "benchmarks/imdb_sweep.json", "benchmarks/imdb_sweep.yaml"
 
 
 def sweep(file: str) -> str:
@@ -20,5 +22,6 @@ def sweep(file: str) -> str:
 
 FIGURES = {
     "sweep": partial(sweep, "benchmarks/sweep.json"),
+    "imdb-sweep": partial(if_measured, partial(sweep, IMDB), IMDB, f"python -m benchmarks.sweep {PLAN} FOLDER"),
     "sweep-without-averaging": partial(sweep, "benchmarks/sweep_without_averaging.json"),
 }
