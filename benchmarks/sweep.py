@@ -1,4 +1,4 @@
-"""Try parameters by validation: how the defaults of params.yaml and the recipes for IMDB were chosen.
+"""Try parameters by validation: how the defaults of params.yaml were chosen, and recipes for IMDB compare.
 
 Reads   benchmarks/sweep.yaml or another plan, the pipeline as committed
 Writes  benchmarks/sweep.json, or beside the other plan: accuracy and log loss on the validation reviews, per trial and

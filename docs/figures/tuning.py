@@ -1,4 +1,4 @@
-"""Figures of docs/tuning.md."""
+"""Figures of the sweeps, in docs/tuning.md and docs/training.md."""
 
 from functools import partial
 from statistics import mean
