@@ -20,6 +20,12 @@ from app.service import Service
 from app.settings import Settings
 from sentiment.errors import UserError, reason
 
+KEEP_ALIVE = 150
+"""Seconds that a connection may rest: longer than the proxies of docs/deploy.md keep one (Caddy: two minutes).
+
+The side that sends requests must be the one that closes it, or a request is sent just as it closes, and lost.
+"""
+
 
 def build(settings: Settings) -> FastAPI:
     """Load the model and return the application that serves it."""
@@ -93,6 +99,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         application,
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.drain,
         server_header=False,
     )

@@ -4,8 +4,10 @@ Reads   models/exported/, data/subsampled/test.parquet
 Writes  benchmarks/load.json    saturated: answers per second, milliseconds until one comes (median, p99), errors, wrong
                                 answers, megabytes of the server's memory after a quarter of the time and at the end
                                 restarted: kills, and what became of the requests: answered, failed, wrong, lost
+                                both: reasons, of those that failed: the status or the client's error, and how often
+                                cpu_capability: the widest instructions that the processor has for torch
 
-    python -m benchmarks.load
+    python -m benchmarks.load    (wants the packages of make test)
 
 Each of the connections sends a review, waits, compares the answer with the model's own score and sends the next. In the
 second part the server is killed and started anew, over and over: a request must end in the right answer or in an error
@@ -14,6 +16,7 @@ that its client sees.
 
 import asyncio
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -21,13 +24,14 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import httpx
+import torch
 from tqdm import tqdm
 
 from sentiment.command import run
@@ -52,14 +56,17 @@ class Clients:
     def __init__(self, connections: int, expected: dict[str, float]) -> None:
         self.connections, self.expected = connections, expected
         self.outcomes: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
         self.milliseconds: list[float] = []
         self.going = True
 
     async def run(self) -> None:
-        limits = httpx.Limits(max_connections=self.connections)
-        async with httpx.AsyncClient(base_url=URL, timeout=LOST, limits=limits) as client, asyncio.TaskGroup() as group:
+        tls = ssl.create_default_context()
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for place in range(self.connections):
-                group.create_task(self._ask(client, place))
+                # One client each: in a pool that all share, some requests would wait for seconds before they are sent.
+                client = httpx.AsyncClient(base_url=URL, timeout=LOST, verify=tls)
+                group.create_task(self._ask(await stack.enter_async_context(client), place))
 
     async def _ask(self, client: httpx.AsyncClient, place: int) -> None:
         reviews = list(self.expected)
@@ -80,9 +87,11 @@ class Clients:
             answer = await client.post("/api/v1/predict", json={"text": review})
         except httpx.TimeoutException:
             return "lost", 0.0
-        except httpx.TransportError:
+        except httpx.TransportError as error:
+            self.reasons[type(error).__name__] += 1
             return "failed", 0.0
         if answer.status_code != httpx.codes.OK:
+            self.reasons[str(answer.status_code)] += 1
             return "failed", 0.0
         (found,) = answer.json()["predictions"]
         right = abs(found["score"] - self.expected[review]) < 1e-6
@@ -150,6 +159,7 @@ def saturate(clients: Clients, seconds: int) -> dict[str, Any]:
         "median_ms": median(clients.milliseconds),
         "p99_ms": quantiles(clients.milliseconds, n=100)[-1],
         **{name: clients.outcomes[name] for name in ("failed", "wrong", "lost")},
+        "reasons": dict(clients.reasons),
         "memory_early_mb": memory[seconds // 4],
         "memory_late_mb": memory[-1],
     }
@@ -161,7 +171,8 @@ def restart(clients: Clients, kills: int) -> dict[str, Any]:
             with serving():
                 # At another moment of a request each time.
                 time.sleep(0.5 + 0.07 * (kill % 7))
-    return {"kills": kills, **{name: clients.outcomes[name] for name in ("answered", "failed", "wrong", "lost")}}
+    counts = {name: clients.outcomes[name] for name in ("answered", "failed", "wrong", "lost")}
+    return {"kills": kills, **counts, "reasons": dict(clients.reasons)}
 
 
 def main() -> None:
@@ -177,9 +188,11 @@ def main() -> None:
         "saturated": saturate(Clients(arguments.connections, expected), arguments.seconds),
         "restarted": restart(Clients(arguments.connections, expected), arguments.kills),
     }
-    write_json(RESULTS, parts | {"threads": load_params().threads})
+    machine = {"threads": load_params().threads, "cpu_capability": torch.backends.cpu.get_cpu_capability()}
+    write_json(RESULTS, parts | machine)
     for name, figures in parts.items():
-        print(f"{name}: " + ", ".join(f"{key} {round(value, 1):,}" for key, value in figures.items()))
+        counts = {key: value for key, value in figures.items() if key != "reasons"} | figures["reasons"]
+        print(f"{name}: " + ", ".join(f"{key} {round(value, 1):,}" for key, value in counts.items()))
 
 
 if __name__ == "__main__":

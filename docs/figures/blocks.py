@@ -21,10 +21,12 @@ FIGURES: dict[str, Callable[[], str]] = {
 
 
 def value(file: str, keys: str) -> str:
-    """Return one number of a JSON file, its keys divided by colons: with three digits up to 1, with two up to 10."""
+    """Return a word or a number of a JSON file, its keys divided by colons; three digits up to 1, two up to 10."""
     number = read(file)
     for key in keys.split(":"):
         number = number[key]
+    if isinstance(number, str):
+        return number
     if isinstance(number, int) or number >= 10:
         return f"{number:,.0f}"
     return f"{number:.3f}" if number <= 1 else f"{number:.2f}"

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -99,6 +100,19 @@ def test_sigterm_finishes_what_was_accepted(start: Callable[..., Running]) -> No
             assert len(answer.result().json()["predictions"]) == MAX_TEXTS
         page.exception(timeout=10)
     assert [line["event"] for line in server.lines()][-1] == "stopped"
+
+
+def test_a_connection_that_rests_longer_than_clients_keep_one_is_still_answered(server: Running) -> None:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+    resting = connection.sock
+    # httpx closes a connection that has rested for five seconds, as uvicorn does where it is told nothing.
+    time.sleep(6)
+    connection.request("GET", "/healthz")
+
+    assert connection.getresponse().status == 200
+    assert connection.sock is resting
 
 
 def test_every_line_of_the_log_is_json(server: Running) -> None:
