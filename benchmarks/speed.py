@@ -1,7 +1,8 @@
 """Measure the speed of each stage against what people would use instead, on this machine.
 
 Reads   data/raw/, data/subsampled/, models/, params.yaml
-Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md
+Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md; on a processor that does not
+                                   multiply bf16, benchmarks/results_without_bf16.json
 
     python -m benchmarks.speed
 
@@ -41,6 +42,7 @@ from sentiment.training import as_dataset
 from stages.tokenize import SUBSAMPLED, encoded_columns
 
 RESULTS = Path("benchmarks/results.json")
+RESULTS_WITHOUT_BF16 = Path("benchmarks/results_without_bf16.json")
 MODEL = Path("models/sentiment")
 STAGES = ["download", "subsample", "tokenize", "train", "evaluate", "behaviour", "baseline"]
 # Relative to what a step costs: the rivals' are the slowest.
@@ -60,8 +62,16 @@ def flops(model: Model, lengths: np.ndarray) -> float:
     return flops_per_token(model, (lengths**2).sum() / lengths.sum()) - 3 * 2 * model.hidden**2
 
 
-def peak(model: Model, tokens: int, dtype: torch.dtype) -> float:
-    """Return the FLOP/s of the products of one layer with a batch's tokens, without the rest of the layer."""
+def has_bf16() -> bool:
+    return uses_bf16("auto", torch.device("cpu"))
+
+
+def peak(model: Model, tokens: int) -> float:
+    """Return the FLOP/s of the products of one layer with a batch's tokens, without the rest of the layer.
+
+    They are in the precision that `auto` takes.
+    """
+    dtype = torch.bfloat16 if has_bf16() else torch.float32
     attention = 4 * [(tokens, model.hidden, model.hidden)]
     feed_forward = [(tokens, model.hidden, model.intermediate), (tokens, model.intermediate, model.hidden)]
     return matmul_peak([*attention, *feed_forward], dtype)
@@ -83,7 +93,7 @@ def training(train: pa.Table, params: Params, model: Model, repetitions: int) ->
     peaks = []
     with tempfile.TemporaryDirectory() as output:
         for seed in tqdm(range(repetitions), desc="training"):
-            peaks.append(peak(model, tokens, torch.bfloat16))
+            peaks.append(peak(model, tokens))
             for name, build in recipes(train, params, Path(output)).items():
                 trainer = build(seed)
                 stopwatch = Stopwatch(trainer, STEPS.get(name, OTHER_STEPS))
@@ -111,7 +121,7 @@ def evaluation(test: pa.Table, params: Params, model: Model, repetitions: int) -
     with tempfile.TemporaryDirectory() as output:
         trainer = stock(test, params, Path(output), 0)
         for _ in tqdm(range(repetitions), desc="evaluation"):
-            peaks.append(peak(model, int(lengths.mean()) * params.evaluate.batch_size, torch.bfloat16))
+            peaks.append(peak(model, int(lengths.mean()) * params.evaluate.batch_size))
             took = seconds(lambda: predict(classifier, sequences, padding, **params.evaluate.model_dump()))
             speeds["ours"].append(len(sequences) / took)
             speeds["stock"].append(STOCK_REVIEWS / seconds(lambda: trainer.predict(as_dataset(few))))
@@ -229,7 +239,7 @@ def copy_project(folder: Path) -> None:
 
 def machine(params: Params) -> dict[str, Any]:
     return {
-        "bf16": uses_bf16("auto", torch.device("cpu")),
+        "bf16": has_bf16(),
         "cores": os.cpu_count(),
         "processor": platform.processor() or platform.machine(),
         "threads": params.threads,
@@ -261,7 +271,7 @@ def main() -> None:
         copy_project(project)
         results["growth"] = growth(project, train, GROWTH_ROWS)
         results["memory"] = memory(project, params)
-    write_json(RESULTS, results)
+    write_json(RESULTS if has_bf16() else RESULTS_WITHOUT_BF16, results)
 
 
 if __name__ == "__main__":

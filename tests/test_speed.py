@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import timing
+from benchmarks import speed, timing
 from benchmarks.speed import KINDS, flops, shares_of_time
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread
 from docs.compute import MODELS, flops_per_token
@@ -87,3 +87,15 @@ def test_peak_memory_is_that_of_the_process_alone(tmp_path: Path) -> None:
 
     assert printed == "200"
     assert large > 200 * 2**20 > small
+
+
+@pytest.mark.parametrize(("bf16", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_the_peak_is_that_of_the_precision_that_auto_takes(
+    bf16: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(speed, "uses_bf16", lambda precision, _device: bf16 and precision == "auto")
+    monkeypatch.setattr(speed, "matmul_peak", lambda _shapes, dtype: seen.append(dtype))
+    speed.peak(MODELS["all-MiniLM-L6-v2"], 16)
+
+    assert seen == [dtype]

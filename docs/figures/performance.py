@@ -1,6 +1,11 @@
 """Figures of docs/performance.md."""
 
-from docs.figures.tables import read, table
+from functools import partial
+
+from docs.figures.tables import if_measured, read, table
+
+RESULTS = "benchmarks/results.json"
+WITHOUT_BF16 = "benchmarks/results_without_bf16.json"
 
 
 def ranged(measured: dict[str, float], digits: int = 0) -> str:
@@ -9,18 +14,19 @@ def ranged(measured: dict[str, float], digits: int = 0) -> str:
     return f"**{median}** ({low} to {high})"
 
 
-def speed() -> str:
+def speed(file: str) -> str:
     """Return our speeds, those of what people would use instead, and the ratios."""
-    measured = read("benchmarks/results.json")
+    measured = read(file)
     training, evaluation, tokenization = (measured[name] for name in ("training", "evaluation", "tokenization"))
     tokens = training["tokens_per_second"]
     rows = [
         ["training, tokens/s", tokens["ours"], name, tokens[name], training["ratio"][name]]
         for name in ("stock", "stock, padded to the maximum")
     ]
-    rows.append(
-        ["training in fp32, tokens/s", tokens["without bf16"], "stock", tokens["stock"], training["fp32_ratio"]]
-    )
+    if measured["machine"]["bf16"]:
+        rows.append(
+            ["training in fp32, tokens/s", tokens["without bf16"], "stock", tokens["stock"], training["fp32_ratio"]]
+        )
     for work, result, rival in (("evaluation", evaluation, "stock"), ("tokenization", tokenization, "datasets.map")):
         speeds = result["reviews_per_second"]
         rows.append([f"{work}, reviews/s", speeds["ours"], rival, speeds[rival], result["ratio"]])
@@ -35,7 +41,7 @@ def speed() -> str:
 
 def ablation() -> str:
     """Return what each choice of ours speeds training up by, the others kept, largest first."""
-    ratios = read("benchmarks/results.json")["training"]["ratio"]
+    ratios = read(RESULTS)["training"]["ratio"]
     without = sorted(
         ((name, ratio) for name, ratio in ratios.items() if name.startswith("without ")),
         key=lambda item: -item[1]["median"],
@@ -46,9 +52,9 @@ def ablation() -> str:
     )
 
 
-def peak_shares() -> str:
+def peak_shares(file: str) -> str:
     """Return our shares of the machine's matmul peak."""
-    measured = read("benchmarks/results.json")
+    measured = read(file)
     return table(
         ["", "peak, GFLOP/s", "share of it"],
         *[
@@ -60,7 +66,7 @@ def peak_shares() -> str:
 
 def time_spent() -> str:
     """Return what the time of training and evaluation is spent on, the largest share of training first."""
-    spent = read("benchmarks/results.json")["profile"]
+    spent = read(RESULTS)["profile"]
     kinds = sorted(spent["training"], key=lambda kind: (kind == "everything else", -spent["training"][kind]))
     return table(
         ["", "training", "evaluation"],
@@ -70,7 +76,7 @@ def time_spent() -> str:
 
 def stage_memory() -> str:
     """Return each stage's peak memory."""
-    used = read("benchmarks/results.json")["memory"]
+    used = read(RESULTS)["memory"]
     return table(["stage", "peak memory, MiB"], *[[f"`{stage}`", f"{used[stage] / 2**20:,.0f}"] for stage in used])
 
 
@@ -85,15 +91,19 @@ def growth() -> str:
                 f"{run['tokens_per_second']:,.0f}",
                 f"{run['memory'] / 2**20:,.0f}",
             ]
-            for run in read("benchmarks/results.json")["growth"]
+            for run in read(RESULTS)["growth"]
         ],
     )
 
 
 FIGURES = {
-    "speed": speed,
+    "speed": partial(speed, RESULTS),
+    "speed-in-single-precision": partial(if_measured, partial(speed, WITHOUT_BF16), WITHOUT_BF16, "make bench"),
     "ablation": ablation,
-    "peak-shares": peak_shares,
+    "peak-shares": partial(peak_shares, RESULTS),
+    "peak-shares-in-single-precision": partial(
+        if_measured, partial(peak_shares, WITHOUT_BF16), WITHOUT_BF16, "make bench"
+    ),
     "time-spent": time_spent,
     "stage-memory": stage_memory,
     "growth": growth,

@@ -64,9 +64,9 @@ def pictures() -> str:
 
 
 def minutes(tokens: float) -> str:
-    """Return the time that training on so many tokens takes at the speed measured, with bf16 and without."""
-    speeds = read("benchmarks/results.json")["training"]["tokens_per_second"]
-    fast, slow = (tokens / speeds[name]["median"] / 60 for name in ("ours", "without bf16"))
+    """Return the time that training on so many tokens takes at the speeds measured, with bf16 and without."""
+    runs = (read(f"benchmarks/{name}.json") for name in ("results", "results_without_bf16"))
+    fast, slow = (tokens / run["training"]["tokens_per_second"]["ours"]["median"] / 60 for run in runs)
     return f"{fast:.0f} min where the processor has bf16, else {slow:.0f}"
 
 
