@@ -27,9 +27,10 @@ def changed(*paths: str) -> bool:
 
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder whose documents must hold the figures beside them: this one, or the last commit where only runs were.
+    """The folder whose documents must hold the figures beside them: this one, or a clone of the last commit.
 
-    A run on another processor leaves metrics/ with other last digits, which the documents need not follow.
+    The latter where nothing but the figures changed: a run on another processor gives metrics/ other last digits, which
+    the documents need not follow.
     """
     if not changed("metrics", "benchmarks") or changed("README.md", "docs"):
         return ROOT

@@ -115,6 +115,20 @@ def test_a_connection_that_rests_longer_than_clients_keep_one_is_still_answered(
     assert connection.sock is resting
 
 
+def test_a_server_that_nobody_asks_sleeps(start: Callable[..., Running]) -> None:
+    server = start()
+
+    def wakes() -> int:
+        lines = Path(f"/proc/{server.process.pid}/status").read_text(encoding="utf-8").splitlines()
+        return int(next(line for line in lines if line.startswith("voluntary_ctxt_switches")).split()[1])
+
+    before = wakes()
+    time.sleep(2)
+
+    # Gradio's queue alone would wake it some 3,000 times.
+    assert wakes() - before < 300
+
+
 def test_every_line_of_the_log_is_json(server: Running) -> None:
     predict(server.url, ["good"])
 
