@@ -115,6 +115,7 @@ def test_a_connection_that_rests_longer_than_clients_keep_one_is_still_answered(
     assert connection.sock is resting
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how often a process woke up")
 def test_a_server_that_nobody_asks_sleeps(start: Callable[..., Running]) -> None:
     server = start()
 
