@@ -174,7 +174,7 @@ KINDS = {
     "softmax and its gradient": ("aten::_softmax", "aten::_softmax_backward_data"),
     "GELU and its gradient": ("aten::gelu", "aten::gelu_backward"),
     "layer norm and its gradient": ("aten::native_layer_norm", "aten::native_layer_norm_backward"),
-    "optimizer and moving average": ("aten::_fused_adamw_", "aten::lerp", "aten::linalg_vector_norm"),
+    "optimizer and moving average": ("aten::_fused_adamw_", "aten::lerp_", "aten::linalg_vector_norm"),
     "sums and products of elements": ("aten::add", "aten::add_", "aten::sum", "aten::mul", "aten::mul_"),
 }
 

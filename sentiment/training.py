@@ -1,7 +1,8 @@
 """Fine-tuning: transformers' Trainer with length-bucketed batches."""
 
 import math
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import torch
 from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
 from transformers import (
     EvalPrediction,
@@ -35,11 +35,6 @@ from sentiment.metrics import evaluate, scores_of
 from sentiment.params import Params, Train
 
 AVERAGE = "average.safetensors"
-
-
-def _moving_average(decay: float, average: torch.Tensor, weight: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
-    """Return the average after one more step; the first steps leave less of it, so that it doesn't lag behind them."""
-    return average.lerp(weight, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
 
 
 def by_learning_rate(groups: list[dict[str, Any]], model: PreTrainedModel, layer_decay: float) -> list[dict[str, Any]]:
@@ -72,7 +67,9 @@ class AveragingTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.sampler = sampler
         self.layer_decay = layer_decay
-        self.average = AveragedModel(self.model, avg_fn=partial(_moving_average, decay))
+        self.decay = decay
+        # Frozen weights are their own average.
+        self.averages = [(w, w.detach().clone()) for w in self.model.parameters() if w.requires_grad]
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
 
@@ -83,31 +80,44 @@ class AveragingTrainer(Trainer):
         optimizer = super().create_optimizer(*args, **kwargs)
         if self.layer_decay < 1:
             optimizer.param_groups[:] = by_learning_rate(optimizer.param_groups, self.model, self.layer_decay)
-        optimizer.register_step_post_hook(lambda *_: self.average.update_parameters(self.model))
+        optimizer.register_step_post_hook(self._update_averages)
         return optimizer
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+    @torch.no_grad()
+    def _update_averages(self, *_: Any) -> None:
+        step = self.state.global_step
+        # The first steps leave less of the average, so that it doesn't lag behind them.
+        kept = min(self.decay, (1 + step) / (10 + step)) if step else 0
+        for weight, average in self.averages:
+            average.lerp_(weight, 1 - kept)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Let the model have the averages for its weights for a while."""
         self._swap()
         try:
-            with fused_attention(self.model):
-                return super().evaluate(*args, **kwargs)
+            yield
         finally:
             self._swap()
 
     def _swap(self) -> None:
-        """Exchange the model's weights with their average."""
-        for weight, average in zip(self.model.parameters(), self.average.module.parameters(), strict=True):
+        for weight, average in self.averages:
             weight.data, average.data = average.data, weight.data
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        with self._averaged(), fused_attention(self.model):
+            return super().evaluate(*args, **kwargs)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)
-        save_model(self.average.module, Path(output_dir, AVERAGE))
+        with self._averaged():
+            save_model(self.model, Path(output_dir, AVERAGE))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            load_model(self.average.module, Path(checkpoint, AVERAGE))
-            self.average.n_averaged.fill_(self.state.global_step)
+            with self._averaged():
+                load_model(self.model, Path(checkpoint, AVERAGE))
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Take the newest checkpoint unless its accuracy is below the best by more than one standard error.

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import set_seed
 
+from sentiment.callbacks import TimeLimit
 from sentiment.classifier import build, predict
 from sentiment.length_buckets import LengthBucketSampler
 from sentiment.metrics import evaluate, scores_of
@@ -40,6 +41,20 @@ def test_the_newest_weights_within_a_standard_error_of_the_best_are_left(
     scores = scores_of(predict(model, ids, bench.padding, batch_size=64, precision="fp32"))
     expected = evaluate(turned["label"].to_numpy(), scores)
     assert metrics["validation"] == pytest.approx({name: expected[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
+
+
+def test_what_is_left_is_the_moving_average_of_the_steps_weights(
+    bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = []
+    monkeypatch.setattr(TimeLimit, "on_step_end", lambda *_, model, **__: heads.append(model.head.weight.double()))
+    model, metrics = bench.train(tiny(averaging=0.6), "run")
+    average = heads[0]
+    for step, head in enumerate(heads[1 : metrics["best_step"]], start=1):
+        kept = min(0.6, (1 + step) / (10 + step))
+        average = kept * average + (1 - kept) * head
+    torch.testing.assert_close(model.head.weight.double(), average, atol=1e-6, rtol=0)
+    assert (average - heads[metrics["best_step"] - 1]).abs().max() > 1e-3
 
 
 def test_a_frozen_encoder_stays_as_it_was(bench: Bench, tiny: Callable[..., Params]) -> None:
