@@ -236,16 +236,17 @@ def _infer(
     device = model.device
     bf16 = uses_bf16(precision, device)
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     outputs: list[np.ndarray] = []
     with fused_attention(model), tqdm(total=len(order), desc=title, unit="review", delay=1) as progress:
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        # The longest come first: what they free has room for all others, where growing batches would each ask for more.
+        for rows in reversed(batches):
             batch = padding([{"input_ids": sequences[row]} for row in rows])
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 output = forward(**{name: tensor.to(device) for name, tensor in batch.items()})
             outputs.append(output.float().cpu().numpy())
             progress.update(len(rows))
-    in_order = np.concatenate(outputs)
+    in_order = np.concatenate(outputs[::-1])
     in_order[order] = in_order.copy()
     return in_order
 

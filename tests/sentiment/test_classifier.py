@@ -3,7 +3,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -45,7 +45,7 @@ def model(build_with: Build, encoders: dict[str, Path], request: pytest.FixtureR
     return build_with(encoders[name], pooling=pooling, dropout=0.5)
 
 
-def logits_of(model: PreTrainedModel, sequences: list[list[int]], padding: Padding, batch_size: int = 16) -> np.ndarray:
+def logits_of(model: PreTrainedModel, sequences: list[list[int]], padding: Any, batch_size: int = 16) -> np.ndarray:
     return predict(model, sequences, padding, batch_size=batch_size, precision="fp32")
 
 
@@ -74,6 +74,22 @@ def test_logits_depend_on_neither_padding_nor_the_rest_of_the_batch(
     order = np.random.default_rng(0).permutation(len(sequences))
     shuffled = logits_of(model, [sequences[i] for i in order], padding, 7)
     np.testing.assert_allclose(shuffled, alone[order], atol=1e-5)
+
+
+def test_the_longest_reviews_are_read_first_so_that_their_memory_serves_all(
+    build_with: Build, sequences: list[list[int]], padding: Padding
+) -> None:
+    widths = []
+
+    def record(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        batch = padding(rows)
+        widths.append(batch["input_ids"].shape[1])
+        return batch
+
+    logits_of(build_with(), sequences, record, batch_size=5)
+    assert len(widths) == 5
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) > 2
 
 
 def test_the_mean_is_that_of_the_real_tokens(build_with: Build, sequences: list[list[int]], padding: Padding) -> None:
