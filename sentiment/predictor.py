@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,9 @@ from sentiment.metrics import scores_of
 from sentiment.params import load_preprocessing
 from sentiment.reviews import clean, is_text
 from sentiment.schemas import Strict, read_yaml, validate
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -39,14 +44,14 @@ class Predictor:
     """An exported model with all that its texts must go through first.
 
     Threads may share it. It runs `threads` reviews at a time, each by itself: dynamic quantization lets the reviews of
-    a batch change each other's scores, and batches gain nothing once a review is longer than a sentence or two.
+    a batch change each other's scores, and batches gain nothing once a review is longer than a sentence or two. One
+    review alone has all threads.
 
     Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews],
     calibrated by the model's temperature.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
         if not folder.is_dir():
@@ -58,13 +63,24 @@ class Predictor:
         with _readable(folder, TOKENIZER):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize)
+        self.folder, self.threads = folder, threads
+        self.session = self._load_session(threads=1)
+        self.pool = ThreadPoolExecutor(threads, "predictor")
+
+    @cached_property
+    def whole_session(self) -> "InferenceSession":
+        """The model once more, for a review that comes by itself: with all threads for each of its products."""
+        return self._load_session(self.threads) if self.threads > 1 else self.session
+
+    def _load_session(self, threads: int) -> "InferenceSession":
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        with _readable(folder, GRAPH):
-            self.session = onnxruntime.InferenceSession(
-                folder / GRAPH, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+        options.intra_op_num_threads = threads
+        with _readable(self.folder, GRAPH):
+            return onnxruntime.InferenceSession(
+                self.folder / GRAPH, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
             )
-        self.threads = ThreadPoolExecutor(threads, "predictor")
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Return each text's label and its score."""
@@ -89,14 +105,17 @@ class Predictor:
 
     def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Score encoded reviews."""
-        # One review is run by the caller's own thread, which spares it the way through the pool.
-        logits = map(self._logits, sequences) if len(sequences) < 2 else self.threads.map(self._logits, sequences)
-        return scores_of(np.array(list(logits), np.float32).reshape(-1, len(self.labels)) / self.temperature)
+        if len(sequences) == 1:
+            logits = [_logits(self.whole_session, sequences[0])]
+        else:
+            logits = list(self.pool.map(partial(_logits, self.session), sequences))
+        return scores_of(np.array(logits, np.float32).reshape(-1, len(self.labels)) / self.temperature)
 
-    def _logits(self, input_ids: Sequence[int]) -> NDArray[np.float32]:
-        ids = np.array([input_ids], np.int64)
-        ((logits,),) = self.session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        return logits
+
+def _logits(session: "InferenceSession", input_ids: Sequence[int]) -> NDArray[np.float32]:
+    ids = np.array([input_ids], np.int64)
+    ((logits,),) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    return logits
 
 
 @contextmanager

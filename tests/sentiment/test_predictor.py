@@ -98,8 +98,11 @@ def test_a_text_has_the_same_score_alone_in_company_and_from_many_threads(
     texts = toy_reviews["text"].to_pylist() + NASTY
     alone = [predictor.score_texts([text])[0] for text in texts]
 
+    several = Predictor(exported, threads=3)
+
     assert predictor.score_texts(texts).tolist() == alone
-    assert Predictor(exported, threads=3).score_texts(texts[::-1])[::-1].tolist() == alone
+    assert several.score_texts(texts[::-1])[::-1].tolist() == alone
+    assert [several.score_texts([text])[0] for text in texts] == alone
     with ThreadPoolExecutor(8) as threads:
         for scores in threads.map(predictor.score_texts, [texts] * 8):
             assert scores.tolist() == alone
