@@ -21,6 +21,7 @@ SMALL = {
     "tokenize.parts": [1, 2],
     "train.epochs": 1,
     "train.batch_size": 16,
+    "train.layers": 2,
     "compare_tokenizers.vocabulary": 500,
     "compare_tokenizers.seeds": 2,
     # Of so few reviews one alone is a whole point.
