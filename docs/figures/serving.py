@@ -6,13 +6,14 @@ from docs.figures.performance import ranged
 from docs.figures.tables import if_measured, read, table
 
 SERVING = "benchmarks/serving.json"
+WITHOUT_VNNI = "benchmarks/serving_without_vnni.json"
 SCORING = "benchmarks/scoring.json"
 LOAD = "benchmarks/load.json"
 
 
-def serving() -> str:
+def serving(file: str) -> str:
     """Return what the exported model and transformers' pipeline take, and how they compare within each turn."""
-    measured = read(SERVING)
+    measured = read(file)
     ours, theirs, ratios = measured["predictor"], measured["pipeline"], measured["times_as_fast"]
     rows = [
         ("one short review, ms", "single_ms", 2, ranged(ratios["single"], 1)),
@@ -58,6 +59,9 @@ def load() -> str:
 
 FIGURES = {
     "load": partial(if_measured, load, LOAD, "python -m benchmarks.load"),
-    "serving": partial(if_measured, serving, SERVING, "python -m benchmarks.serving"),
+    "serving": partial(if_measured, partial(serving, SERVING), SERVING, "python -m benchmarks.serving"),
+    "serving-without-vnni": partial(
+        if_measured, partial(serving, WITHOUT_VNNI), WITHOUT_VNNI, "python -m benchmarks.serving"
+    ),
     "scoring": partial(if_measured, scoring, SCORING, "python -m benchmarks.scoring FOLDER"),
 }
