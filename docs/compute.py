@@ -150,14 +150,14 @@ def minutes(model: Model, device: Device) -> float:
 def memory(model: Model, *, frozen: bool) -> int:
     """Return the bytes that training takes in fp32, with or without the embeddings frozen.
 
-    Weights (4 bytes each), of what is trained the moving average, gradients and AdamW's two moments (4 each), and what
-    each layer keeps for the backward pass: at 16 bits 18 h + 4 i + 5 heads x length bytes per token (Korthikanti et al.
-    2022, arXiv:2205.05198, section 4.1, with i in place of 4 h), twice that in fp32.
+    Weights and their moving average (4 bytes each), gradients and AdamW's two moments (4 each, of what is trained), and
+    what each layer keeps for the backward pass: at 16 bits 18 h + 4 i + 5 heads x length bytes per token (Korthikanti
+    et al. 2022, arXiv:2205.05198, section 4.1, with i in place of 4 h), twice that in fp32.
     """
     trained = parameters(model) - (embedding_weights(model) if frozen else 0)
     wide = model.intermediate * (2 if model.gated else 1)
     kept = 2 * (18 * model.hidden + 4 * wide + 5 * model.heads * TOKENS)
-    return 4 * parameters(model) + 16 * trained + BATCH_SIZE * TOKENS * model.layers * kept
+    return 8 * parameters(model) + 12 * trained + BATCH_SIZE * TOKENS * model.layers * kept
 
 
 def checkpoint(model: Model) -> int:

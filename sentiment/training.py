@@ -68,8 +68,7 @@ class AveragingTrainer(Trainer):
         self.sampler = sampler
         self.layer_decay = layer_decay
         self.decay = decay
-        # Frozen weights are their own average.
-        self.averages = [(w, w.detach().clone()) for w in self.model.parameters() if w.requires_grad]
+        self.averages = [(weight, weight.detach().clone()) for weight in self.model.parameters()]
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
 

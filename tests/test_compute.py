@@ -85,11 +85,11 @@ def test_the_utilization_assumed_of_gpus_explains_published_timings(
     assert predicted == pytest.approx(published, rel=0.1)
 
 
-def test_frozen_embeddings_save_their_average_gradients_and_moments() -> None:
+def test_frozen_embeddings_save_their_gradients_and_moments() -> None:
     model = MODELS["all-MiniLM-L6-v2"]
     embeddings = (30_522 + 512 + 2) * 384
 
-    assert memory(model, frozen=False) - memory(model, frozen=True) == 16 * embeddings
+    assert memory(model, frozen=False) - memory(model, frozen=True) == 12 * embeddings
 
 
 @pytest.mark.parametrize(("device", "recipe"), [("2 cores, bf16", "ours"), ("2 cores, fp32", "without bf16")])
