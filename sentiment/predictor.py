@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,24 +63,11 @@ class Predictor:
         with _readable(folder, TOKENIZER):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize)
-        self.folder, self.threads = folder, threads
-        self.session = self._load_session(threads=1)
+        with _readable(folder, GRAPH):
+            self.session = _session(folder / GRAPH, threads=1)
+            # The model once more, for a review that comes by itself: all threads share each of its products.
+            self.shared_session = _session(folder / GRAPH, threads) if threads > 1 else self.session
         self.pool = ThreadPoolExecutor(threads, "predictor")
-
-    @cached_property
-    def whole_session(self) -> "InferenceSession":
-        """The model once more, for a review that comes by itself: with all threads for each of its products."""
-        return self._load_session(self.threads) if self.threads > 1 else self.session
-
-    def _load_session(self, threads: int) -> "InferenceSession":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        with _readable(self.folder, GRAPH):
-            return onnxruntime.InferenceSession(
-                self.folder / GRAPH, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
-            )
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Return each text's label and its score."""
@@ -106,10 +93,18 @@ class Predictor:
     def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Score encoded reviews."""
         if len(sequences) == 1:
-            logits = [_logits(self.whole_session, sequences[0])]
+            logits = [_logits(self.shared_session, sequences[0])]
         else:
             logits = list(self.pool.map(partial(_logits, self.session), sequences))
         return scores_of(np.array(logits, np.float32).reshape(-1, len(self.labels)) / self.temperature)
+
+
+def _session(graph: Path, threads: int) -> "InferenceSession":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
 
 
 def _logits(session: "InferenceSession", input_ids: Sequence[int]) -> NDArray[np.float32]:

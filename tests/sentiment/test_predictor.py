@@ -97,7 +97,6 @@ def test_a_text_has_the_same_score_alone_in_company_and_from_many_threads(
 ) -> None:
     texts = toy_reviews["text"].to_pylist() + NASTY
     alone = [predictor.score_texts([text])[0] for text in texts]
-
     several = Predictor(exported, threads=3)
 
     assert predictor.score_texts(texts).tolist() == alone
@@ -106,6 +105,15 @@ def test_a_text_has_the_same_score_alone_in_company_and_from_many_threads(
     with ThreadPoolExecutor(8) as threads:
         for scores in threads.map(predictor.score_texts, [texts] * 8):
             assert scores.tolist() == alone
+
+
+def test_a_predictor_keeps_its_model_when_the_folder_is_gone(exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "exported")
+    predictor = Predictor(folder, threads=2)
+    shutil.rmtree(folder)
+
+    assert len(predictor.predict(["good"])) == 1
+    assert len(predictor.predict(["good", "bad"])) == 2
 
 
 def test_a_prediction_is_the_likelier_label_and_the_probability_of_positive(
