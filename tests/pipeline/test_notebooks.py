@@ -8,8 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
-from tests.project import Project
+from tests.project import ROOT, Project
 
 
 def printed(notebook: Path, folder: Path) -> str:
@@ -51,3 +52,12 @@ def test_without_a_gpu_the_notebook_for_colab_trains_the_default_and_says_what_i
     assert "metrics/evaluate.json" in output
     assert (tmp_path / "kept/exported/model.onnx").exists()
     assert (tmp_path / "kept/plots/index.html").exists()
+
+
+def test_the_notebook_for_colab_asks_for_the_address_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SENTIMENT_REPOSITORY", raising=False)
+
+    with pytest.raises(CellExecutionError, match="write the address of the project, as git clone takes it"):
+        printed(ROOT / "notebooks/colab.ipynb", tmp_path)
