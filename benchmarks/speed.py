@@ -44,11 +44,10 @@ from stages.tokenize import SUBSAMPLED, encoded_columns
 RESULTS = Path("benchmarks/results.json")
 RESULTS_WITHOUT_BF16 = Path("benchmarks/results_without_bf16.json")
 MODEL = Path("models/sentiment")
-STAGES = ["download", "subsample", "tokenize", "train", "evaluate", "behaviour", "baseline"]
 # Relative to what a step costs: the rivals' are the slowest.
 STEPS = {"ours": 8, "stock": 2, "stock, padded to the maximum": 2}
 OTHER_STEPS = 4
-GROWTH_ROWS = [1_000, 10_000, 100_000]
+GROWTH_ROWS = [1_000, 10_000, 100_000, 1_000_000]
 GROWTH_STEPS = 20
 STOCK_REVIEWS = 160
 
@@ -201,14 +200,22 @@ def profiles(train: pa.Table, test: pa.Table, params: Params) -> dict[str, dict[
     return {"training": shares_of_time(learning), "evaluation": shares_of_time(predicting)}
 
 
+def stage_commands(stages: dict[str, Any], params: Params) -> dict[str, list[str]]:
+    """Return each stage's arguments, given dvc.yaml's stages: for those of each further dataset the first one's name.
+
+    Without further datasets there are no such stages.
+    """
+    each = {name for name, stage in stages.items() if "foreach" in stage}
+    arguments = params.cross_datasets[:1]
+    return {name: arguments if name in each else [] for name in stages if arguments or name not in each}
+
+
 def memory(project: Path, params: Params) -> dict[str, int]:
     """Return each stage's peak resident memory in bytes, run in a copy of the project for one epoch."""
-    stages = [[stage] for stage in STAGES]
-    if params.cross_datasets:
-        stages += [[stage, params.cross_datasets[0]] for stage in ("download_cross", "cross_dataset_evaluate")]
+    commands = stage_commands(YAML().load(Path("dvc.yaml"))["stages"], params)
     return {
         stage: peak_memory(f"stages.{stage}", *arguments, folder=project)[0]
-        for stage, *arguments in tqdm(stages, desc="memory")
+        for stage, arguments in tqdm(commands.items(), desc="memory")
     }
 
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import speed, timing
-from benchmarks.speed import KINDS, flops, shares_of_time
+from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread
 from docs.compute import MODELS, flops_per_token
+from sentiment.params import load_params
 
 SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)
 
@@ -99,3 +100,11 @@ def test_the_peak_is_that_of_the_precision_that_auto_takes(
     speed.peak(MODELS["all-MiniLM-L6-v2"], 16)
 
     assert seen == [dtype]
+
+
+@pytest.mark.parametrize(("datasets", "first"), [(["books", "travel"], ["books"]), ([], None)])
+def test_memory_is_measured_of_every_stage_once(datasets: list[str], first: list[str] | None) -> None:
+    params = load_params().model_copy(update={"cross_datasets": datasets})
+    stages = {"train": {"cmd": "train"}, "download_cross": {"foreach": "${cross_datasets}"}}
+
+    assert stage_commands(stages, params) == {"train": []} | ({"download_cross": first} if first else {})

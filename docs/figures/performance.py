@@ -1,6 +1,8 @@
 """Figures of docs/performance.md."""
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from docs.figures.tables import if_measured, read, table
 
@@ -74,24 +76,40 @@ def time_spent() -> str:
     )
 
 
+def by_arithmetic(part: str) -> dict[str, Any]:
+    """Return a part of what was measured by the arithmetic it was measured in."""
+    files = {"bf16": RESULTS, "fp32": WITHOUT_BF16}
+    return {arithmetic: read(file)[part] for arithmetic, file in files.items() if Path(file).exists()}
+
+
 def stage_memory() -> str:
-    """Return each stage's peak memory."""
-    used = read(RESULTS)["memory"]
-    return table(["stage", "peak memory, MiB"], *[[f"`{stage}`", f"{used[stage] / 2**20:,.0f}"] for stage in used])
+    """Return each stage's peak memory by arithmetic."""
+    used = by_arithmetic("memory")
+    stages = sorted(set[str]().union(*used.values()))
+    return table(
+        ["stage", *(f"MiB in {arithmetic}" for arithmetic in used)],
+        *[[f"`{stage}`", *(mebibytes(one.get(stage)) for one in used.values())] for stage in stages],
+    )
+
+
+def mebibytes(size: float | None) -> str:
+    return "not measured" if size is None else f"{size / 2**20:,.0f}"
 
 
 def growth() -> str:
-    """Return speed and memory of training by the number of its reviews."""
+    """Return speed and memory of training by arithmetic and the number of its reviews."""
     return table(
-        ["reviews", "tokens", "tokens/s", "peak memory, MiB"],
+        ["arithmetic", "reviews", "tokens", "tokens/s", "peak memory, MiB"],
         *[
             [
+                arithmetic,
                 f"{run['rows']:,}",
                 f"{run['tokens']:,}",
                 f"{run['tokens_per_second']:,.0f}",
-                f"{run['memory'] / 2**20:,.0f}",
+                mebibytes(run["memory"]),
             ]
-            for run in read(RESULTS)["growth"]
+            for arithmetic, runs in by_arithmetic("growth").items()
+            for run in runs
         ],
     )
 
