@@ -70,7 +70,10 @@ def build(service: Service) -> gr.Blocks:
 
 
 def _files(service: Service) -> None:
-    gr.Markdown("Up to 50 MB of csv, tsv, jsonl (each also .gz) or parquet. Every column is kept, two are added.")
+    megabytes = service.settings.max_upload / 1_000_000
+    gr.Markdown(
+        f"Up to {megabytes:g} MB of csv, tsv, jsonl (each also .gz) or parquet. Every column is kept, two are added."
+    )
     with gr.Row():
         with gr.Column():
             upload = gr.File(label="File with reviews", file_types=[f".{form}" for form in FORMATS] + [".gz"])

@@ -24,7 +24,9 @@ class Settings(BaseModel):
     model: Path = Field(Path("models/exported"), description="Folder of the exported model")
     metrics: Path = Field(Path("metrics"), description="Folder of the metrics that the page shows")
     tokenizers: Path = Field(Path("models/tokenizers"), description="Folder of the tokenizers that the page compares")
-    threads: int = Field(os.cpu_count() or 1, ge=1, le=1024, description="Reviews that are read at a time")
+    threads: int = Field(
+        os.cpu_count() or 1, ge=1, le=1024, description="Reviews that are read at a time; one alone has all threads"
+    )
     max_body: int = Field(1_000_000, ge=1_000, description="Bytes of a request's body")
     max_upload: int = Field(50_000_000, ge=1_000, description="Bytes of a file that is uploaded on the page")
     queue: int = Field(512, ge=MAX_TEXTS, description="Texts that may wait; beyond it, requests are refused with 503")

@@ -9,8 +9,9 @@ Writes  benchmarks/imdb.json    per recipe: minutes and peak memory of the train
     python -m benchmarks.imdb FOLDER
     python -m benchmarks.imdb FOLDER "first look"     this recipe only
 
-The files are not part of this repository (docs/datasets.md says where they are). Recipes that imdb.json has already are
-not run again; delete it to start anew. The minutes are those of the machine, so nothing else should run on it.
+The files are not part of this repository (docs/datasets.md says what they are and whose). Recipes that imdb.json has
+already are not run again; delete it to start anew. The minutes are those of the machine, so nothing else should run on
+it.
 """
 
 import json

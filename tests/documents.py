@@ -124,6 +124,7 @@ ELSEWHERE = {
     "systemctl enable --now sentiment": SERVER,
     "systemctl edit sentiment": SERVER,
     "systemctl reload sentiment": SERVER,
+    "systemctl restart sentiment": SERVER,
     "journalctl --unit sentiment --follow": SERVER,
     "gcloud run deploy sentiment --image IMAGE --cpu 2 --memory 1Gi --concurrency 64 --allow-unauthenticated "
     "--set-env-vars 'SENTIMENT_THREADS=2,FORWARDED_ALLOW_IPS=*'": "needs an account with a provider",

@@ -83,11 +83,9 @@ def anchors(document: Path) -> set[str]:
 @each_document
 def test_links_within_the_repository_lead_to_files_and_headings(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text_of(document))
-    # From a notebook on Colab only whole addresses lead back.
-    whole = re.findall(r"\]\(https://(?:[\w.]+/)+REPOSITORY/blob/main/([^)#]+)(?:#([^)]+))?\)", text_of(document))
 
-    for folder, file, heading in [(document.parent, *link) for link in links] + [(ROOT, *link) for link in whole]:
-        target = folder / file if file else document
+    for file, heading in links:
+        target = document.parent / file if file else document
         assert target.exists(), file
         assert not heading or heading in anchors(target), f"{file}#{heading}"
 
