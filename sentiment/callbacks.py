@@ -40,13 +40,15 @@ class Validations(TrainerCallback):
 
 
 class TimeLimit(TrainerCallback):
-    """Stop a run that does not fit into `max_minutes`: as soon as that is foreseeable, or when they are over.
+    """Stop a training that does not fit into `max_minutes`: as soon as that is foreseeable, or when they are over.
 
-    What is left is predicted from its tokens and the median speed of the first steps. Raises UserError.
+    Each of `runs` has its share of them. What is left of this one is predicted from its tokens and the median speed of
+    the first steps. Raises UserError.
     """
 
-    def __init__(self, max_minutes: float, step_costs: np.ndarray) -> None:
+    def __init__(self, max_minutes: float, step_costs: np.ndarray, runs: int = 1) -> None:
         self.max_minutes = max_minutes
+        self.runs = runs
         self.step_costs = step_costs
         self.speeds: list[float] = []
 
@@ -62,9 +64,11 @@ class TimeLimit(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         now = time.monotonic()
-        if now - self.started > self.max_minutes * 60 and state.global_step < state.max_steps:
+        if now - self.started > self.max_minutes * 60 / self.runs and state.global_step < state.max_steps:
+            share = "" if self.runs == 1 else f", shared by {self.runs} runs,"
             raise UserError(
-                f"train.max_minutes of {self.max_minutes:g} are over at step {state.global_step} of {state.max_steps}: "
+                f"train.max_minutes of {self.max_minutes:g}{share} are over at step {state.global_step} of "
+                f"{state.max_steps}: "
                 "with a higher limit the same command continues from the newest checkpoint, if there was one already"
             )
         if len(self.speeds) < STEPS_BEFORE_PREDICTION:
@@ -75,12 +79,14 @@ class TimeLimit(TrainerCallback):
     def _predict(self, step: int, now: float) -> None:
         speed = float(np.median(self.speeds))
         minutes = (now - self.started + self.step_costs[step:].sum() / speed) / 60
-        tqdm.write(f"training takes about {minutes:.1f} min at {speed:,.0f} tokens/s, validation aside")
+        times, runs = ("", "") if self.runs == 1 else (f"{self.runs} times ", "train.runs, ")
+        tqdm.write(f"training takes about {times}{minutes:.1f} min at {speed:,.0f} tokens/s, validation aside")
+        minutes *= self.runs
         if minutes > self.max_minutes:
             raise UserError(
                 f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
-                "subsample.train_size, tokenize.max_length or train.epochs, raise the limit, or let train.fit_budget "
-                "shorten the training"
+                f"{runs}subsample.train_size, tokenize.max_length or train.epochs, raise the limit, or let "
+                "train.fit_budget shorten the training"
             )
 
 

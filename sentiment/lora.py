@@ -26,3 +26,5 @@ def merge_updates(encoder: PreTrainedModel) -> None:
     for name, module in updated:
         module.merge()
         encoder.set_submodule(name, module.get_base_layer())
+    # Else another training of this model would find it and add to it.
+    del encoder.peft_config

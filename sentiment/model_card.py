@@ -44,9 +44,8 @@ software that this model was made from.
 |---|---|
 {table}
 
-Of {validations} validations, the one at step {best_step} of {steps} was the best:
-accuracy {accuracy:.3f}, log loss {log_loss:.3f} on the validation reviews. The accuracy on reviews that had no part in
-the choice is in the pipeline's `metrics/`.
+{choice}: accuracy {accuracy:.3f}, log loss {log_loss:.3f} on
+the validation reviews. The accuracy on reviews that had no part in the choice is in the pipeline's `metrics/`.
 
 ## Use
 The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
@@ -60,6 +59,9 @@ into scores.
 - Irony, and praise for a part with a verdict against the whole, are hard for any model of this size.
 - Of longer reviews only the part that fits into {params.tokenize.max_length} tokens is read.
 """
+
+CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
+AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 
 def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], metrics: dict[str, Any]) -> str:
@@ -79,9 +81,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         train=sizes["train"],
         parts=" and ".join("whole" if count == 1 else f"in {count} parts each" for count in params.tokenize.parts),
         validation=sizes["validation"],
-        validations=metrics["validations"],
-        best_step=metrics["best_step"],
-        steps=metrics["steps"],
+        choice=(CHOICE if params.train.runs == 1 else AVERAGE).format(runs=params.train.runs, **metrics),
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
         temperature=metrics["temperature"],

@@ -102,6 +102,7 @@ class Train(Strict):
     weight_decay: float = Field(ge=0, le=1)
     scheduler: Literal["linear", "cosine", "constant"]
     averaging: float = Field(ge=0, lt=1)
+    runs: int = Field(ge=1, le=100)
     label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     layers: Annotated[int, Field(ge=1)] | None
@@ -133,6 +134,12 @@ class Train(Strict):
     def _frozen_layers_have_frozen_embeddings(self) -> Self:
         if self.freeze_layers and self.freeze != "embeddings":
             raise ValueError("freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)")
+        return self
+
+    @model_validator(mode="after")
+    def _a_shortened_training_runs_once(self) -> Self:
+        if self.fit_budget and self.runs > 1:
+            raise ValueError("runs: 1 where fit_budget is true (each run would be timed, and end elsewhere)")
         return self
 
     @model_validator(mode="after")

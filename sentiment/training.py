@@ -209,7 +209,7 @@ def fine_tune(
         compute_metrics=compute_metrics,
         callbacks=[
             Validations(steps_per_epoch, params.train.validations_per_epoch),
-            TimeLimit(params.train.max_minutes, costs[:steps]),
+            TimeLimit(params.train.max_minutes, costs[:steps], params.train.runs),
             LiveCurves(curves),
             interruption,
         ],

@@ -48,6 +48,7 @@ def main() -> None:
     from sentiment.classifier import PROVENANCE, build, device, fit_head, predict, uses_bf16
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.model_card import environment, model_card
+    from sentiment.soup import fine_tune_several
     from sentiment.training import fine_tune
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
@@ -72,7 +73,8 @@ def main() -> None:
         model = build(PRETRAINED, tokenizer, params.train).to(device())
         if params.train.head == "probe":
             fit_head(model, train, padding, params.train.precision)
-        metrics = fine_tune(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
+        fit = fine_tune if params.train.runs == 1 else fine_tune_several
+        metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
         logits = predict(
             model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.train.precision
         )

@@ -12,6 +12,7 @@ from sentiment.callbacks import TimeLimit
 from sentiment.classifier import build
 from sentiment.encoding import Padding
 from sentiment.params import Params
+from sentiment.soup import fine_tune_several
 from sentiment.training import fine_tune
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Bench:
         set_seed(params.seed)
         model = build(self.pretrained, self.tokenizer, params.train)
         places = {"checkpoints": self.checkpoints(name), "curves": self.folder / name / "curves"}
-        metrics = fine_tune(model, self.padding, self.reviews, validation or self.reviews, params, **places)
+        fit = fine_tune if params.train.runs == 1 else fine_tune_several
+        metrics = fit(model, self.padding, self.reviews, validation or self.reviews, params, **places)
         return model, metrics
 
     def interrupt(self, params: Params, name: str, step: int) -> None:

@@ -47,6 +47,13 @@ def test_a_model_that_was_trained_from_scratch_says_so(card: Callable[..., str])
     assert "The encoder, trained from random weights, is org/tiny" in text
 
 
+def test_a_model_that_is_an_average_of_trainings_says_so(card: Callable[..., str]) -> None:
+    text = " ".join(card(train={"runs": 3}).split())
+    assert (
+        "The average of 3 trainings, of 90 steps together, each taken where it validated best: accuracy 0.912" in text
+    )
+
+
 def test_braces_in_a_name_are_left_alone(card: Callable[..., str]) -> None:
     assert "fine-tuned on {odd} name" in card(dataset="{odd} name")
 

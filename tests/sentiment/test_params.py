@@ -40,6 +40,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.epochs": [0, 1001, 2.5, None],
     "train.lr": [0, 0.11, "3e-5", True, float("nan"), float("inf")],
     "train.averaging": [-0.1, 1, None],
+    "train.runs": [0, 101, 2.0, None],
     "train.batch_size": [0, 32.0, None],
     "train.warmup_share": [-0.1, 0.6, None],
     "train.weight_decay": [-0.1, 1.1],
@@ -186,6 +187,15 @@ def test_frozen_layers_need_frozen_embeddings(tmp_path: Path, freeze: str) -> No
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
     assert load_params(written(tmp_path, layers)).train.freeze_layers == 2
+
+
+def test_a_training_that_is_shortened_runs_once(tmp_path: Path) -> None:
+    runs, fit = ("  runs: 1", "  runs: 2"), ("fit_budget: false", "fit_budget: true")
+    path = written(tmp_path, runs, fit)
+    sentence = "train needs runs: 1 where fit_budget is true (each run would be timed, and end elsewhere)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, runs)).train.runs == 2
 
 
 @pytest.mark.parametrize("freeze", ["embeddings", "encoder"])

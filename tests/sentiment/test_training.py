@@ -92,6 +92,19 @@ def test_a_training_that_will_not_fit_stops_early_with_the_remedies(monkeypatch:
     )
 
 
+def test_each_of_several_runs_has_its_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # 17.3 min, as above.
+    times = {1: (0.0, 50.0)} | {step: (10.0 * step + 30, 10.0 * step + 40) for step in range(2, 11)}
+    clock(TimeLimit(34.8, np.full(100, 64), runs=2), monkeypatch, times)
+    assert "training takes about 2 times 17.3 min at 6 tokens/s" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"would take about 35 min, but train.max_minutes is 34.4: lower train.runs, "):
+        clock(TimeLimit(34.4, np.full(100, 64), runs=2), monkeypatch, times)
+    with pytest.raises(UserError, match=r"^train.max_minutes of 3, shared by 2 runs, are over at step 3 of 100: "):
+        clock(TimeLimit(3, np.full(100, 64), runs=2), monkeypatch, {1: (0, 1), 2: (1, 90), 3: (90, 90.1)})
+
+
 def test_the_prediction_goes_by_tokens_and_counts_from_where_a_run_continues(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
