@@ -8,6 +8,7 @@ Writes  benchmarks/checkpoints.json    seconds per step and per checkpoint, byte
 A few steps and SAVES checkpoints are timed; the share is that of all the training's checkpoints among its steps.
 """
 
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -44,7 +45,7 @@ def main() -> None:
             saves.append(time.perf_counter() - started)
         size = sum(path.stat().st_size for path in folder.glob("checkpoint-*/*"))
     tokens = sum(map(len, train["input_ids"].to_pylist())) * params.train.epochs
-    checkpoints = params.train.epochs * params.train.validations_per_epoch
+    checkpoints = math.ceil(params.train.epochs) * params.train.validations_per_epoch
     steps = len(LengthBucketSampler([1] * len(train), params.train.batch_size, 0).padded_tokens(params.train.epochs))
     write_json(
         RESULTS,

@@ -10,6 +10,7 @@ What learning_curves.json has already is not trained again; delete it to start a
 """
 
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def main() -> None:
         write_json(RESULTS, results)
     for size in tqdm([size for size in plan["sizes"] if str(size) not in results["sizes"]], desc="sizes"):
         steps = -(-size // base.train.batch_size)
-        epochs = max(base.train.epochs, -(-plan["steps"] // steps))
+        epochs = max(math.ceil(base.train.epochs), -(-plan["steps"] // steps))
         params = changed({**plan["base"], "train.epochs": epochs, "train.validations_per_epoch": 1})
         scored = {"validation": validation, "others": others.to_pandas()}
         results["sizes"][str(size)] = {"epochs": epochs, **compared(draw(pool, size, "train"), scored, params)}

@@ -36,7 +36,7 @@ def ours(
     lengths = pc.list_value_length(train["input_ids"]).to_numpy()
     # Among equal lengths the sampler has nothing to sort.
     sampler = LengthBucketSampler(lengths if buckets else np.ones_like(lengths), params.train.batch_size, seed)
-    steps = params.train.epochs * -(-len(lengths) // params.train.batch_size)
+    steps = round(params.train.epochs * sampler.steps_per_epoch)
     dataset = as_dataset(train)
     return AveragingTrainer(
         model,

@@ -1,6 +1,8 @@
 """The order of the training reviews: batches of like length, so that little is computed for padding."""
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -44,7 +46,12 @@ class LengthBucketSampler(Sampler[int]):
         for batch in self.batches(self.epoch):
             yield from batch.tolist()
 
-    def padded_tokens(self, epochs: int) -> np.ndarray:
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self) / self.batch_size)
+
+    def padded_tokens(self, epochs: float) -> np.ndarray:
         """Return each step's tokens, padding included: what the step costs. int64 [epochs * steps per epoch]."""
-        costs = [len(rows) * self.lengths[rows].max() for epoch in range(epochs) for rows in self.batches(epoch)]
-        return np.array(costs)
+        steps = max(1, round(epochs * self.steps_per_epoch))
+        batches = (rows for epoch in range(math.ceil(epochs)) for rows in self.batches(epoch))
+        return np.array([len(rows) * self.lengths[rows].max() for rows in islice(batches, steps)])

@@ -95,7 +95,7 @@ class Tokenize(Strict):
 
 
 class Train(Strict):
-    epochs: int = Field(ge=1, le=1000)
+    epochs: float = Field(gt=0, le=1000)
     lr: float = Field(gt=0, le=0.1)
     batch_size: Count
     warmup_share: float = Field(ge=0, le=0.5)

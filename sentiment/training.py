@@ -188,7 +188,6 @@ def fine_tune(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
     costs = sampler.padded_tokens(params.train.epochs)
-    steps_per_epoch = len(costs) // params.train.epochs
     checkpoint = newest_complete(checkpoints)
     if checkpoint:
         print(f"continuing from {checkpoint}")
@@ -208,7 +207,7 @@ def fine_tune(
         eval_dataset=as_dataset(validation),
         compute_metrics=compute_metrics,
         callbacks=[
-            Validations(steps_per_epoch, params.train.validations_per_epoch),
+            Validations(sampler.steps_per_epoch, params.train.validations_per_epoch),
             TimeLimit(params.train.max_minutes, costs[:steps], params.train.runs),
             LiveCurves(curves),
             interruption,

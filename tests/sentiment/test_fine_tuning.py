@@ -26,6 +26,18 @@ def test_a_few_steps_fit_separable_reviews(bench: Bench, tiny: Callable[..., Par
     assert metrics["parameters"] == metrics["parameters_trained"] > 1000
 
 
+def test_half_an_epoch_takes_half_of_its_batches_and_lets_the_rate_fall_to_its_end(
+    bench: Bench, tiny: Callable[..., Params]
+) -> None:
+    _, whole = bench.train(tiny(epochs=1), "whole")
+    _, half = bench.train(tiny(epochs=0.5), "half")
+    assert (whole["steps"], half["steps"], half["steps_asked"]) == (8, 4, 4)
+    rates = bench.curve("half", "train/learning_rate")
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < rates[0] / 2
+    assert bench.train(tiny(epochs=1.5), "more")[1]["steps"] == 12
+
+
 def test_the_newest_weights_within_a_standard_error_of_the_best_are_left(
     bench: Bench, tiny: Callable[..., Params]
 ) -> None:

@@ -37,7 +37,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "tokenize.truncation": ["middle", "", None, 1],
     "tokenize.head_share": [0, 1, -0.5, "half"],
     "tokenize.parts": [1, [0], [101], [1.0], ["2"], None],
-    "train.epochs": [0, 1001, 2.5, None],
+    "train.epochs": [0, 1001, "2", None],
     "train.lr": [0, 0.11, "3e-5", True, float("nan"), float("inf")],
     "train.averaging": [-0.1, 1, None],
     "train.runs": [0, 101, 2.0, None],
