@@ -139,6 +139,7 @@ ELSEWHERE = {
     "python -m benchmarks.serving": QUIET,
     "python -m benchmarks.scoring FOLDER": QUIET,
     "python -m benchmarks.imdb FOLDER": HOURS,
+    "python -m benchmarks.soups FOLDER": HOURS,
     "make bench": QUIET,
     "python -m benchmarks.learning_curves": HOURS,
     "python -m benchmarks.pretrained_tokenizers FOLDER NAMES": "needs the tokenizers of the hub's models",

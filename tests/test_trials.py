@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import imdb, models, sweep, transfer
+from benchmarks import imdb, models, soups, sweep, transfer
 from benchmarks.trials import Clone, chosen
 from sentiment.catalog import load_catalog
 from sentiment.errors import UserError
@@ -74,6 +74,23 @@ def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on
     for change in plan["recipes"].values():
         clone.set(plan["base"] | change | {"cross_datasets": list(imdb.OTHERS)})
         assert load_params(clone.folder / "params.yaml").dataset == "imdb"
+
+
+def test_every_soup_is_a_legal_change_of_the_parameters_and_has_several_runs(clone: Clone) -> None:
+    variants = read_yaml(soups.VARIANTS)
+
+    for change in variants.values():
+        clone.set(change)
+        assert load_params(clone.folder / "params.yaml").train.runs > 1
+    assert len({json.dumps(change, sort_keys=True) for change in variants.values()}) == len(variants)
+
+
+def test_soups_want_a_folder_that_has_all_of_the_real_reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "uci-yelp.parquet").touch()
+    monkeypatch.setattr("sys.argv", ["soups", str(tmp_path)])
+
+    with pytest.raises(UserError, match=r"uci-amazon\.parquet is missing: give a folder that has it$"):
+        soups.main()
 
 
 def test_a_folder_without_one_of_imdbs_files_is_refused_with_its_name(clone: Clone, tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """Figures of docs/training.md."""
 
+from functools import partial
+from statistics import mean
 from typing import Any
 
-from docs.figures.tables import read, table
+from docs.figures.tables import if_measured, read, table
+from sentiment.params import load_params
 
 CURVES = "benchmarks/learning_curves.json"
+SOUPS = "benchmarks/soups.json"
+PLAIN = ("books", "restaurants", "products", "travel")
 
 
 def trial(change: dict[str, Any]) -> dict[str, Any]:
@@ -40,4 +45,32 @@ def training_reviews() -> str:
     return table([*header, "other kinds: TF-IDF"], *rows)
 
 
-FIGURES = {"trials": trials, "training-reviews": training_reviews}
+def soups() -> str:
+    """Return the accuracies of the default, which is one run, and of averages of several."""
+    default = {
+        "validation": read("metrics/train.json")["validation"]["accuracy"],
+        "test": read("metrics/evaluate.json")["accuracy"],
+        "cross": {name: read(f"metrics/cross/{name}.json")["accuracy"] for name in load_params().cross_datasets},
+        "real": read("benchmarks/real_reviews.json")["mean_accuracy"]["model"],
+    }
+    rows = [
+        [
+            name,
+            *(f"{accuracy:.3f}" for accuracy in (found["validation"], found["test"])),
+            f"{mean(found['cross'][kind] for kind in PLAIN):.3f}",
+            *(
+                f"{accuracy:.3f}"
+                for accuracy in (found["cross"]["films_mixed"], found["cross"]["tricky"], found["real"])
+            ),
+        ]
+        for name, found in {"one run, the default": default, **read(SOUPS)}.items()
+    ]
+    header = ["", "validation", "films, test", "four other kinds", "films_mixed", "tricky", "real reviews, four sets"]
+    return table(header, *rows)
+
+
+FIGURES = {
+    "trials": trials,
+    "training-reviews": training_reviews,
+    "soups": partial(if_measured, soups, SOUPS, "python -m benchmarks.soups FOLDER"),
+}

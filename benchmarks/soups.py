@@ -1,0 +1,68 @@
+"""Train the default as the average of several runs, and score it on its own kinds of reviews and on real ones.
+
+Reads   benchmarks/soups.yaml, the pipeline as committed, and the folder's parquet files (text, label) of REAL
+Writes  benchmarks/soups.json    per variant: accuracy on the validation, the test and the cross datasets' reviews, and
+                                 the mean of the real ones
+
+    python -m benchmarks.soups FOLDER
+    python -m benchmarks.soups FOLDER "three runs"    this variant only
+
+The files are not part of this repository. Variants that soups.json has already are not run again; delete it to start
+anew.
+"""
+
+import json
+import subprocess
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.trials import Clone, chosen, cloned
+from sentiment.command import run
+from sentiment.errors import UserError
+from sentiment.files import write_json
+from sentiment.params import load_params
+from sentiment.schemas import read_yaml
+
+VARIANTS = Path("benchmarks/soups.yaml")
+RESULTS = Path("benchmarks/soups.json")
+REAL = ("uci-yelp", "uci-amazon", "sst2-dev", "imdb-test")
+
+
+def accuracies(clone: Clone, crosses: list[str], folder: Path) -> dict[str, Any]:
+    """Train and score as the clone's parameters say; return accuracies by kind of reviews."""
+    clone.reproduce("evaluate", *(f"cross_dataset_evaluate@{name}" for name in crosses))
+    command = [sys.executable, "-m", "benchmarks.real_reviews", str(folder), *REAL]
+    subprocess.run(command, cwd=clone.folder, check=True, stdout=subprocess.DEVNULL)
+    return {
+        "validation": clone.read("metrics/train.json")["validation"]["accuracy"],
+        "test": clone.read("metrics/evaluate.json")["accuracy"],
+        "cross": {name: clone.read(f"metrics/cross/{name}.json")["accuracy"] for name in crosses},
+        "real": clone.read("benchmarks/real_reviews.json")["mean_accuracy"]["model"],
+    }
+
+
+def main() -> None:
+    parser = ArgumentParser("soups")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", help=f"variants of {VARIANTS}; all of them if none")
+    arguments = parser.parse_args()
+    for file in (arguments.folder / f"{name}.parquet" for name in REAL):
+        if not file.is_file():
+            raise UserError(f"{file} is missing: give a folder that has it")
+    variants = chosen(read_yaml(VARIANTS), arguments.names, VARIANTS)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    due = {name: change for name, change in variants.items() if name not in results}
+    with cloned() as clone:
+        for name, change in tqdm(due.items(), desc="soups"):
+            clone.set(change)
+            results[name] = accuracies(clone, load_params().cross_datasets, arguments.folder.resolve())
+            write_json(RESULTS, results)
+            print(f"{name}: {results[name]}")
+
+
+if __name__ == "__main__":
+    run(main, "soups")
