@@ -179,16 +179,6 @@ def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
     assert load_params(written(tmp_path, ("pooling: mean", "pooling: first")))
 
 
-@pytest.mark.parametrize("freeze", ["none", "encoder"])
-def test_frozen_layers_need_frozen_embeddings(tmp_path: Path, freeze: str) -> None:
-    layers = ("freeze_layers: 0", "freeze_layers: 2")
-    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), layers)
-    sentence = "train needs freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)"
-    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
-        load_params(path)
-    assert load_params(written(tmp_path, layers)).train.freeze_layers == 2
-
-
 def test_a_training_that_is_shortened_runs_once(tmp_path: Path) -> None:
     runs, fit = ("  runs: 1", "  runs: 2"), ("fit_budget: false", "fit_budget: true")
     path = written(tmp_path, runs, fit)
@@ -198,24 +188,23 @@ def test_a_training_that_is_shortened_runs_once(tmp_path: Path) -> None:
     assert load_params(written(tmp_path, runs)).train.runs == 2
 
 
-@pytest.mark.parametrize("freeze", ["embeddings", "encoder"])
-def test_random_weights_are_not_frozen(tmp_path: Path, freeze: str) -> None:
-    scratch = ("from_scratch: false", "from_scratch: true")
-    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), scratch)
-    sentence = "train needs freeze: none where from_scratch is true (what is frozen would stay random)"
-    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
-        load_params(path)
-    assert load_params(written(tmp_path, ("freeze: embeddings\n", "freeze: none\n"), scratch)).train.from_scratch
-
-
-@pytest.mark.parametrize("freeze", ["none", "embeddings"])
-def test_lora_needs_a_frozen_encoder(tmp_path: Path, freeze: str) -> None:
-    rank = ("lora_rank: 0", "lora_rank: 8")
-    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), rank)
-    sentence = "train needs freeze: encoder where lora_rank is more than 0 (LoRA learns updates of frozen weights)"
-    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
-        load_params(path)
-    assert load_params(written(tmp_path, ("freeze: embeddings\n", "freeze: encoder\n"), rank)).train.lora_rank == 8
+@pytest.mark.parametrize(
+    ("change", "suits", "reason"),
+    [
+        (("freeze_layers: 0", "freeze_layers: 2"), "embeddings", "is more than 0 (encoder freezes every layer)"),
+        (("from_scratch: false", "from_scratch: true"), "none", "is true (what is frozen would stay random)"),
+        (("lora_rank: 0", "lora_rank: 8"), "encoder", "is more than 0 (LoRA learns updates of frozen weights)"),
+    ],
+)
+def test_what_is_frozen_must_suit(tmp_path: Path, change: tuple[str, str], suits: str, reason: str) -> None:
+    key, value = change[1].split(": ")
+    for freeze in {"none", "embeddings", "encoder"} - {suits}:
+        path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), change)
+        sentence = f"train needs freeze: {suits} where {key} {reason}"
+        with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+            load_params(path)
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {suits}\n"), change)
+    assert str(getattr(load_params(path).train, key)).lower() == value
 
 
 @pytest.mark.parametrize("section", ["train", "evaluate"])
