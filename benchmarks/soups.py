@@ -1,8 +1,8 @@
 """Train the default as the average of several runs, and score it on its own kinds of reviews and on real ones.
 
 Reads   benchmarks/soups.yaml, the pipeline as committed, and the folder's parquet files (text, label) of REAL
-Writes  benchmarks/soups.json    per variant: accuracy on the validation, the test and the cross datasets' reviews, and
-                                 the mean of the real ones
+Writes  benchmarks/soups.json    per variant, and for the default as committed: accuracy on the validation, the test and
+                                 the cross datasets' reviews, and the mean of the real ones
 
     python -m benchmarks.soups FOLDER
     python -m benchmarks.soups FOLDER "three runs"    this variant only
@@ -29,20 +29,29 @@ from sentiment.schemas import read_yaml
 
 VARIANTS = Path("benchmarks/soups.yaml")
 RESULTS = Path("benchmarks/soups.json")
+DEFAULT = "one run, the default"
 REAL = ("uci-yelp", "uci-amazon", "sst2-dev", "imdb-test")
 
 
-def accuracies(clone: Clone, crosses: list[str], folder: Path) -> dict[str, Any]:
-    """Train and score as the clone's parameters say; return accuracies by kind of reviews."""
+def accuracies(folder: Path, crosses: list[str]) -> dict[str, Any]:
+    """Return what the metrics of the checkout in this folder say, by kind of reviews."""
+
+    def read(file: str) -> dict[str, Any]:
+        return json.loads((folder / file).read_text(encoding="utf-8"))
+
+    return {
+        "validation": read("metrics/train.json")["validation"]["accuracy"],
+        "test": read("metrics/evaluate.json")["accuracy"],
+        "cross": {name: read(f"metrics/cross/{name}.json")["accuracy"] for name in crosses},
+        "real": read("benchmarks/real_reviews.json")["mean_accuracy"]["model"],
+    }
+
+
+def train(clone: Clone, crosses: list[str], folder: Path) -> None:
+    """Train and score as the clone's parameters say."""
     clone.reproduce("evaluate", *(f"cross_dataset_evaluate@{name}" for name in crosses))
     command = [sys.executable, "-m", "benchmarks.real_reviews", str(folder), *REAL]
     subprocess.run(command, cwd=clone.folder, check=True, stdout=subprocess.DEVNULL)
-    return {
-        "validation": clone.read("metrics/train.json")["validation"]["accuracy"],
-        "test": clone.read("metrics/evaluate.json")["accuracy"],
-        "cross": {name: clone.read(f"metrics/cross/{name}.json")["accuracy"] for name in crosses},
-        "real": clone.read("benchmarks/real_reviews.json")["mean_accuracy"]["model"],
-    }
 
 
 def main() -> None:
@@ -56,10 +65,14 @@ def main() -> None:
     variants = chosen(read_yaml(VARIANTS), arguments.names, VARIANTS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     due = {name: change for name, change in variants.items() if name not in results}
+    crosses = load_params().cross_datasets
     with cloned() as clone:
+        results[DEFAULT] = accuracies(clone.folder, crosses)
+        write_json(RESULTS, results)
         for name, change in tqdm(due.items(), desc="soups"):
             clone.set(change)
-            results[name] = accuracies(clone, load_params().cross_datasets, arguments.folder.resolve())
+            train(clone, crosses, arguments.folder.resolve())
+            results[name] = accuracies(clone.folder, crosses)
             write_json(RESULTS, results)
             print(f"{name}: {results[name]}")
 

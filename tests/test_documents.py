@@ -1,5 +1,6 @@
 """The documents' figures are those that the files hold; their links, commands and words are right."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from benchmarks.soups import DEFAULT, RESULTS, accuracies
 from docs.drawings import DRAWINGS, draw
 from docs.figures.blocks import BLOCK, FIGURES, VALUE, filled
 from sentiment.catalog import load_catalog
+from sentiment.params import load_params
 from sentiment.sources import locate_all
 from tests.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 
@@ -47,6 +50,15 @@ def test_every_marked_block_and_number_holds_the_figures_of_its_file(
     text = text_of(reported / document.relative_to(ROOT))
 
     assert filled(text) == text, "make figures brings the document in step"
+
+
+def test_averaged_runs_are_compared_with_the_default_as_it_is_committed(
+    reported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reported)
+    committed = accuracies(reported, load_params().cross_datasets)
+
+    assert json.loads(RESULTS.read_text(encoding="utf-8"))[DEFAULT] == committed
 
 
 def test_every_kind_of_figure_stands_in_a_document() -> None:

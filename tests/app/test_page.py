@@ -111,7 +111,7 @@ def test_a_file_is_scored_and_its_results_downloaded(
     open_tab(page, "File")
     page.set_input_files("input[type=file]", upload)
     button = page.get_by_role("button", name="Read the reviews")
-    page.wait_for_function("!document.querySelector('button.primary').disabled")
+    page.wait_for_selector("button.primary:enabled")
     assert page.get_by_label("Column of the reviews").input_value() == "text"
     button.click()
     page.wait_for_selector("#summary .histogram")

@@ -28,8 +28,8 @@ class Visit:
 
     def close(self, url: str) -> None:
         self.context.close()
-        assert self.hosts <= {urlsplit(url).netloc, ""}
-        assert self.faults == []
+        assert self.hosts <= {urlsplit(url).netloc, ""}, self.hosts
+        assert self.faults == [], self.faults
 
 
 def verdict(page: "Page", predictor: Predictor, text: str) -> None:
