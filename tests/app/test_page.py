@@ -39,7 +39,7 @@ def test_an_answer_that_comes_late_is_not_shown(visit: "Callable[..., Page]", pr
     held = []
     page.route(re.compile("predict"), lambda route: held.append(route) if not held else route.continue_())
     page.locator("#review").fill(GOOD)
-    page.wait_for_function("document.querySelector('#verdict').dataset.busy === ''")
+    page.wait_for_function("document.querySelector('#verdict')?.dataset.busy === ''")
     page.wait_for_timeout(500)
     page.locator("#review").fill(BAD)
     verdict(page, predictor, BAD)
@@ -146,7 +146,7 @@ def test_the_tokenizers_tab_shows_how_each_cuts_the_text(visit: "Callable[..., P
     open_tab(page, "Tokenizers")
     page.wait_for_selector("#cuts .token")
     page.locator("#to-cut textarea").fill("Superb films")
-    page.wait_for_function("document.querySelector('#cuts .tokens').innerText.startsWith('superb')")
+    page.wait_for_function("document.querySelector('#cuts .tokens')?.innerText.startsWith('superb')")
 
     assert page.locator("#cuts h3").all_inner_texts() == ["tiny", "whole"]
     assert "77 entries · accuracy 0.750" in page.locator("#cuts .facts").first.inner_text()
@@ -184,7 +184,7 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
     server.signal(signal.SIGKILL)
     server.process.wait()
     page.locator("#review").fill(BAD)
-    page.wait_for_function("document.querySelector('#status').innerText.includes('does not answer')")
+    page.wait_for_function("document.querySelector('#status')?.innerText.includes('does not answer')")
     start(port=server.port)
     verdict(page, predictor, BAD)
     assert page.locator("#status").inner_text() == ""

@@ -48,7 +48,7 @@ def test_a_screen_reader_has_labels_and_hears_the_verdict_once_it_stands(
     box = page.get_by_role("textbox", name="Your review")
     box.fill(GOOD)
     verdict(page, predictor, GOOD)
-    page.wait_for_function("document.querySelector('#spoken').innerText.length > 0")
+    page.wait_for_function("document.querySelector('#spoken')?.innerText.length > 0")
 
     assert page.locator("#spoken").get_attribute("aria-live") == "polite"
     assert "Probability of positive" in (page.locator("#scale").get_attribute("aria-label") or "")

@@ -36,7 +36,7 @@ def verdict(page: "Page", predictor: Predictor, text: str) -> None:
     """Wait until the page shows what the model says of the text."""
     (score,) = predictor.score_texts([text])
     label = "positive" if score >= 0.5 else "negative"
-    page.wait_for_function(f"document.querySelector('#verdict').style.getPropertyValue('--score') == {score:.6f}")
+    page.wait_for_function(f"document.querySelector('#verdict')?.style.getPropertyValue('--score') == {score:.6f}")
     kind = "unsure" if 0.35 < score < 0.65 else label
     assert page.locator("#verdict").get_attribute("data-kind") == kind
     assert page.locator("#sentiment").inner_text().lower() == kind
