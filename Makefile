@@ -59,7 +59,7 @@ transfer: .venv/test.stamp ## Train on each domain and test on all, after make r
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
 
-bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (up to half an hour)
+bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (some half an hour)
 	@$(ACTIVATE) && python -m benchmarks.speed && python -m benchmarks.serving && python -m docs.figures
 
 figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots

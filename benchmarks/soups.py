@@ -33,17 +33,13 @@ DEFAULT = "one run, the default"
 REAL = ("uci-yelp", "uci-amazon", "sst2-dev", "imdb-test")
 
 
-def accuracies(folder: Path, crosses: list[str]) -> dict[str, Any]:
-    """Return what the metrics of the checkout in this folder say, by kind of reviews."""
-
-    def read(file: str) -> dict[str, Any]:
-        return json.loads((folder / file).read_text(encoding="utf-8"))
-
+def accuracies(checkout: Clone, crosses: list[str]) -> dict[str, Any]:
+    """Return what a checkout's metrics say, by kind of reviews."""
     return {
-        "validation": read("metrics/train.json")["validation"]["accuracy"],
-        "test": read("metrics/evaluate.json")["accuracy"],
-        "cross": {name: read(f"metrics/cross/{name}.json")["accuracy"] for name in crosses},
-        "real": read("benchmarks/real_reviews.json")["mean_accuracy"]["model"],
+        "validation": checkout.read("metrics/train.json")["validation"]["accuracy"],
+        "test": checkout.read("metrics/evaluate.json")["accuracy"],
+        "cross": {name: checkout.read(f"metrics/cross/{name}.json")["accuracy"] for name in crosses},
+        "real": checkout.read("benchmarks/real_reviews.json")["mean_accuracy"]["model"],
     }
 
 
@@ -67,12 +63,12 @@ def main() -> None:
     due = {name: change for name, change in variants.items() if name not in results}
     crosses = load_params().cross_datasets
     with cloned() as clone:
-        results[DEFAULT] = accuracies(clone.folder, crosses)
+        results[DEFAULT] = accuracies(clone, crosses)
         write_json(RESULTS, results)
         for name, change in tqdm(due.items(), desc="soups"):
             clone.set(change)
             train(clone, crosses, arguments.folder.resolve())
-            results[name] = accuracies(clone.folder, crosses)
+            results[name] = accuracies(clone, crosses)
             write_json(RESULTS, results)
             print(f"{name}: {results[name]}")
 
