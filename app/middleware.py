@@ -1,8 +1,10 @@
 """What every request goes through: its id, the limits on its client and its body, the log and the metrics."""
 
+import asyncio
 import re
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from fastapi import HTTPException
@@ -18,6 +20,10 @@ from app.settings import Settings
 
 API = "/api/"
 HEALTH = {"/healthz", "/readyz", "/metrics"}
+DISCARDED = 64_000_000
+"""Bytes of a body that nobody wants which are read all the same."""
+DISCARDING = 10
+"""Seconds for that."""
 IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -73,23 +79,49 @@ class Gate:
         if not scope["path"].startswith(API):
             await self.app(scope, receive, send)
             return
+        body = _Body(scope, receive, self.settings.max_body)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await body.discard()
+            await send(message)
+
         client = (scope.get("client") or ("unknown",))[0]
-        if not self.limiter.hit(self.rate, client):
-            await _too_many(self.settings.rate)(scope, receive, send)
-            return
+        allowed = self.limiter.hit(self.rate, client)
+        await (self.app if allowed else _too_many(self.settings.rate))(scope, body.read, sending)
+
+
+class _Body:
+    """A request's body, which is refused beyond its limit."""
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
         declared = Headers(scope=scope).get("content-length", "")
-        read, limit = 0, self.settings.max_body
-        announced = int(declared) if declared.isdigit() and len(declared) < 20 else 0
+        self.announced = int(declared) if declared.isdigit() and len(declared) < 20 else 0
+        self.receive, self.limit = receive, limit
+        self.received, self.more = 0, True
 
-        async def receiving() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if max(announced, read) > limit:
-                raise HTTPException(413, f"the body is larger than {limit:,} bytes")
-            return message
+    async def read(self) -> Message:
+        """Return the next part, or raise HTTPException where the whole is too large."""
+        message = await self._next()
+        if max(self.announced, self.received) > self.limit:
+            raise HTTPException(413, f"the body is larger than {self.limit:,} bytes")
+        return message
 
-        await self.app(scope, receiving, send)
+    async def discard(self) -> None:
+        """Read what is left, within bounds: many clients look for an answer only when they have sent all of it.
+
+        They find the connection broken if it was answered and closed before (RFC 9112, section 9.6).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARDING):
+                while self.more and max(self.announced, self.received) <= DISCARDED:
+                    await self._next()
+
+    async def _next(self) -> Message:
+        message = await self.receive()
+        self.received += len(message.get("body", b""))
+        self.more = message.get("more_body", False)
+        return message
 
 
 def _too_many(rate: int) -> ASGIApp:

@@ -1,5 +1,6 @@
 """The server as a process: what signals do to it, and what it says when it can't start."""
 
+import json
 import os
 import shutil
 import signal
@@ -114,6 +115,18 @@ def test_a_connection_that_rests_longer_than_clients_keep_one_is_still_answered(
 
     assert connection.getresponse().status == 200
     assert connection.sock is resting
+
+
+@pytest.mark.parametrize("path", ["api/v1/predict", "api/v1/model", "api/v1/nothing"])
+def test_a_client_that_sends_ten_megabytes_before_it_reads_is_answered_all_the_same(server: Running, path: str) -> None:
+    connection = HTTPConnection(server.url.removeprefix("http://").rstrip("/"), timeout=60)
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    connection.request("POST", f"/{path}", b" " * 10_000_000, headers)
+    answer = connection.getresponse()
+
+    assert answer.status in {404, 405, 413}
+    assert json.loads(answer.read())["error"]["change"]
+    connection.close()
 
 
 def test_a_server_that_nobody_asks_sleeps(start: Callable[..., Running]) -> None:
