@@ -34,8 +34,9 @@ from sentiment.predictor import Predictor
 from sentiment.reviews import LABELS, MAX_CHARACTERS
 from sentiment.streams import FORMATS, Reader, Rejected, format_of, writer
 
-CHUNK = 256
+CHUNK = 64
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)
+LABEL = "label"
 LABEL_NAMES = {"0": 0, "1": 1} | {name: label for label, name in LABELS.items()}
 
 
@@ -44,7 +45,9 @@ def parse() -> Namespace:
     parser.add_argument("input", help="a file, or - for stdin, which is read to its end first")
     parser.add_argument("-o", "--output", required=True, help="a file, or - for stdout")
     parser.add_argument("--text", default="text", help="the column of the reviews (text)")
-    parser.add_argument("--label", help="a column of 0 and 1, or negative and positive: prints the metrics, too")
+    parser.add_argument(
+        "--label", help="a column of 0 and 1, or negative and positive: prints the metrics, too (label)"
+    )
     parser.add_argument("--format", choices=FORMATS, help="of the input; by its name where not given")
     parser.add_argument("--output-format", choices=FORMATS, help="of the output; by its name where not given")
     parser.add_argument("--model", type=Path, default=Path("models/exported"), help="folder (models/exported)")
@@ -179,6 +182,7 @@ def main() -> None:
         source = fetched(arguments.input, Path(temporary))
         reader = Reader(source, arguments.format, arguments.text)
         check(reader, arguments.input, arguments.text, arguments.label)
+        label = arguments.label or (LABEL if LABEL in reader.schema.names else None)
         predictor = Predictor(arguments.model, arguments.threads)
         if arguments.output == "-":
             place, rejected, output = Path(temporary) / "stdout", Path("stdout.rejected.jsonl"), stdout.buffer
@@ -191,8 +195,9 @@ def main() -> None:
         progress = stack.enter_context(tqdm(total=reader.rows, desc="score", unit="review"))
 
         def known_or_read(texts: Sequence[str]) -> NDArray[np.float64]:
+            found = journal.score(predictor, texts)
             progress.update(len(texts))
-            return journal.score(predictor, texts)
+            return found
 
         for table, bad in scored(reader, known_or_read, arguments.text):
             progress.update(len(bad))
@@ -200,11 +205,11 @@ def main() -> None:
             for row in bad:
                 rejects.write(f"{json.dumps(vars(row), ensure_ascii=False, default=str)}\n".encode())
             count += len(bad)
-            if arguments.label:
-                for value, score in zip(table[arguments.label].to_pylist(), table["score"].to_pylist(), strict=True):
-                    label = LABEL_NAMES.get(str(value).strip().lower())
-                    if label is not None:
-                        labels.append(label)
+            if label:
+                for value, score in zip(table[label].to_pylist(), table["score"].to_pylist(), strict=True):
+                    number = LABEL_NAMES.get(str(value).strip().lower())
+                    if number is not None:
+                        labels.append(number)
                         scores.append(score)
     stdout.flush()
     journal.path.unlink(missing_ok=True)
@@ -213,7 +218,7 @@ def main() -> None:
         print(f"{count:,} rows set aside in {rejected}")
     else:
         rejected.unlink()
-    if arguments.label:
+    if arguments.label or labels:
         report(labels, scores)
 
 

@@ -127,6 +127,17 @@ def test_labels_bring_the_metrics(
     assert "n 64," in printed
 
 
+@pytest.mark.parametrize(("values", "printed"), [(["1", "0"], True), (["red", "blue"], False)])
+def test_a_column_label_brings_the_metrics_unasked_where_it_holds_labels(
+    command: Command, capsys: pytest.CaptureFixture[str], values: list[str], printed: bool
+) -> None:
+    write("reviews.csv", pa.table({"text": ["good", "bad"], "label": values}))
+    command("reviews.csv", "-o", "scored.csv")
+
+    said = capsys.readouterr().err
+    assert ("accuracy " in said, "metrics" in said) == (printed, False)
+
+
 def test_labels_of_one_kind_bring_no_metrics(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     write("reviews.csv", pa.table({"text": ["good", "great"], "label": ["1", "1"]}))
     command("reviews.csv", "-o", "scored.csv", "--label", "label")
