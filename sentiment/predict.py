@@ -30,6 +30,8 @@ from tqdm import tqdm
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import replacing, sha256
+from sentiment.labels import PLAIN
+from sentiment.params import label_name
 from sentiment.predictor import Predictor
 from sentiment.reviews import LABELS, MAX_CHARACTERS
 from sentiment.streams import FORMATS, Reader, Rejected, format_of, writer
@@ -37,7 +39,6 @@ from sentiment.streams import FORMATS, Reader, Rejected, format_of, writer
 CHUNK = 64
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)
 LABEL = "label"
-LABEL_NAMES = {"0": 0, "1": 1} | {name: label for label, name in LABELS.items()}
 
 
 def parse() -> Namespace:
@@ -46,7 +47,7 @@ def parse() -> Namespace:
     parser.add_argument("-o", "--output", required=True, help="a file, or - for stdout")
     parser.add_argument("--text", default="text", help="the column of the reviews (text)")
     parser.add_argument(
-        "--label", help="a column of 0 and 1, or negative and positive: prints the metrics, too (label)"
+        "--label", help="a column of labels, as 0 and 1 or neg and pos: prints the metrics, too (label)"
     )
     parser.add_argument("--format", choices=FORMATS, help="of the input; by its name where not given")
     parser.add_argument("--output-format", choices=FORMATS, help="of the output; by its name where not given")
@@ -207,8 +208,8 @@ def main() -> None:
             count += len(bad)
             if label:
                 for value, score in zip(table[label].to_pylist(), table["score"].to_pylist(), strict=True):
-                    number = LABEL_NAMES.get(str(value).strip().lower())
-                    if number is not None:
+                    number = PLAIN.get(str(label_name(value)))
+                    if number in LABELS:
                         labels.append(number)
                         scores.append(score)
     stdout.flush()

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +110,9 @@ def test_stdin_and_stdout_carry_rows_and_nothing_else(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == []
 
 
-@pytest.mark.parametrize("names", [("0", "1"), ("negative", "positive"), ("Negative", "POSITIVE ")])
+@pytest.mark.parametrize(
+    "names", [("0", "1"), ("negative", "positive"), ("Negative", "POSITIVE "), ("0.0", "1.0"), ("False", "True")]
+)
 def test_labels_bring_the_metrics(
     command: Command,
     toy_reviews: pa.Table,
@@ -127,12 +130,14 @@ def test_labels_bring_the_metrics(
     assert "n 64," in printed
 
 
-@pytest.mark.parametrize(("values", "printed"), [(["1", "0"], True), (["red", "blue"], False)])
+@pytest.mark.parametrize(
+    ("values", "printed"), [([1, 0], True), (["red", "blue"], False), ([["1"], ["0"]], False), ([None, None], False)]
+)
 def test_a_column_label_brings_the_metrics_unasked_where_it_holds_labels(
-    command: Command, capsys: pytest.CaptureFixture[str], values: list[str], printed: bool
+    command: Command, capsys: pytest.CaptureFixture[str], values: list[Any], printed: bool
 ) -> None:
-    write("reviews.csv", pa.table({"text": ["good", "bad"], "label": values}))
-    command("reviews.csv", "-o", "scored.csv")
+    write("reviews.parquet", pa.table({"text": ["good", "bad"], "label": values}))
+    command("reviews.parquet", "-o", "scored.parquet")
 
     said = capsys.readouterr().err
     assert ("accuracy " in said, "metrics" in said) == (printed, False)
