@@ -171,7 +171,13 @@ def report(labels: Sequence[int], scores: Sequence[float]) -> None:
     if set(labels) != {0, 1}:
         print(f"no metrics: of {len(labels):,} rows with a label (0 or 1, negative or positive) none has the other one")
         return
-    print(", ".join(f"{name} {round(value, 3):,}" for name, value in evaluate(labels, scores).items()))
+    try:
+        metrics = evaluate(labels, scores)
+    except ModuleNotFoundError as error:
+        # What serves the model has fewer packages than what makes it.
+        print(f"no metrics: they need {error.name}, one of the packages of requirements.txt")
+        return
+    print(", ".join(f"{name} {round(value, 3):,}" for name, value in metrics.items()))
 
 
 def main() -> None:

@@ -143,6 +143,17 @@ def test_a_column_label_brings_the_metrics_unasked_where_it_holds_labels(
     assert ("accuracy " in said, "metrics" in said) == (printed, False)
 
 
+def test_where_only_the_packages_of_serving_are_the_file_is_scored_and_the_metrics_ask_for_theirs(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    write("reviews.csv", pa.table({"text": ["good", "bad"], "label": ["1", "0"]}))
+    command("reviews.csv", "-o", "scored.csv")
+
+    assert "no metrics: they need sklearn.metrics" in capsys.readouterr().err
+    assert len(read("scored.csv")) == 2
+
+
 def test_labels_of_one_kind_bring_no_metrics(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     write("reviews.csv", pa.table({"text": ["good", "great"], "label": ["1", "1"]}))
     command("reviews.csv", "-o", "scored.csv", "--label", "label")
