@@ -44,8 +44,9 @@ software that this model was made from.
 |---|---|
 {table}
 
-{choice}: accuracy {accuracy:.3f}, log loss {log_loss:.3f} on
-the validation reviews. The accuracy on reviews that had no part in the choice is in the pipeline's `metrics/`.
+{choice}.{bias}
+It has an accuracy of {accuracy:.3f} and a log loss of {log_loss:.3f} on the validation reviews. The accuracy on reviews
+that had no part in the choice is in the pipeline's `metrics/`.
 
 ## Use
 The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
@@ -61,6 +62,7 @@ into scores.
 """
 
 CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
+BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added to positive's log odds."
 AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 
@@ -82,6 +84,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         parts=" and ".join("whole" if count == 1 else f"in {count} parts each" for count in params.tokenize.parts),
         validation=sizes["validation"],
         choice=(CHOICE if params.train.runs == 1 else AVERAGE).format(runs=params.train.runs, **metrics),
+        bias=BIAS.format(**metrics) if params.train.correct_bias else "",
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
         temperature=metrics["temperature"],

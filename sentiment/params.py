@@ -113,6 +113,7 @@ class Train(Strict):
     layer_decay: float = Field(gt=0, le=1)
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
+    correct_bias: bool
     precision: Precision
     data_workers: int = Field(ge=0, le=64)
     validations_per_epoch: Count

@@ -13,6 +13,11 @@ def sentences_of(text: str) -> list[slice]:
     return [place for place in places if text[place].strip()]
 
 
+def sentences(text: str) -> list[str]:
+    """Return a text's sentences, without the blanks around them."""
+    return [text[place].strip() for place in sentences_of(text)]
+
+
 def parts(text: str, count: int) -> list[str]:
     """Cut a text between sentences into `count` parts of like length, or fewer where its sentences don't allow as many.
 

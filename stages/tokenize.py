@@ -6,13 +6,16 @@ label.
 Reads   data/subsampled/{train,validation,test}.parquet, the tokenizer in models/pretrained/
 Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding), tokens (their
                                                           number before truncation)
+        data/tokenized/validation_sentences.parquet       the same of single sentences, each with its review's label, of
+                                                          at most 1,000 validation reviews
         metrics/tokenize.json                             tokens per row, share truncated, share of unknown tokens
 
     python -m stages.tokenize
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice, product
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +27,15 @@ from sentiment.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statisti
 from sentiment.files import replacing, write_json
 from sentiment.params import load_params
 from sentiment.parquet import read_parquet, write_parquet
-from sentiment.sentences import parts
+from sentiment.sentences import parts, sentences
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")
 TOKENIZED = Path("data/tokenized")
 METRICS = Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
+REVIEWS_IN_SENTENCES = 1000
+"""As many reviews have some ten thousand sentences, which is plenty to fit one number on."""
 ENCODED = pa.struct([("input_ids", pa.list_(pa.int32())), ("tokens", pa.int32()), ("unknown", pa.int32())])
 
 
@@ -41,15 +46,36 @@ def encoded_columns(encoded: Iterator[Encoded]) -> pa.Table:
     return pa.Table.from_batches(batches, pa.schema(ENCODED)).combine_chunks()
 
 
-def in_parts(reviews: pa.Table, counts: Sequence[int]) -> pa.Table:
-    """Return the reviews (id, text, label) once for each count, their texts cut into as many parts, a row for each."""
+def cut_up(reviews: pa.Table, cut: Callable[[str], list[str]]) -> pa.Table:
+    """Return the reviews (id, text, label) with a row for each piece that `cut` makes of their texts."""
     batches = []
-    for count, batch in product(counts, reviews.to_batches(CHUNK)):
-        texts = [parts(text, count) for text in batch["text"].to_pylist()]
-        rows = np.repeat(np.arange(len(texts)), [len(cut) for cut in texts])
-        cut = pa.array(chain.from_iterable(texts), pa.string())
-        batches.append(batch.take(pa.array(rows)).set_column(1, reviews.schema.field("text"), cut))
+    for batch in reviews.to_batches(CHUNK):
+        texts = [cut(text) for text in batch["text"].to_pylist()]
+        rows = np.repeat(np.arange(len(texts)), [len(pieces) for pieces in texts])
+        pieces = pa.array(chain.from_iterable(texts), pa.string())
+        batches.append(batch.take(pa.array(rows)).set_column(1, reviews.schema.field("text"), pieces))
     return pa.Table.from_batches(batches, reviews.schema)
+
+
+def in_parts(reviews: pa.Table, counts: Sequence[int]) -> pa.Table:
+    """Return the reviews once for each count, their texts cut into as many parts, a row for each."""
+    return pa.concat_tables(cut_up(reviews, partial(parts, count=count)) for count in counts)
+
+
+def in_sentences(reviews: pa.Table) -> pa.Table:
+    """Return the sentences of the reviews, a row for each, or of REVIEWS_IN_SENTENCES from among all of them."""
+    rows = np.linspace(0, len(reviews) - 1, min(len(reviews), REVIEWS_IN_SENTENCES)).astype(int)
+    return cut_up(reviews.take(pa.array(rows)), sentences)
+
+
+def encoded_rows(reviews: pa.Table, encode: Encoder, title: str) -> tuple[pa.Table, int]:
+    """Return the rows' id, label, input_ids and tokens, and the number of unknown tokens; show the progress."""
+    texts = chain.from_iterable(batch["text"].to_pylist() for batch in reviews.to_batches(CHUNK))
+    encoded = encoded_columns(iter(tqdm(encode(texts), total=len(reviews), desc=title, unit="review")))
+    table = reviews.select(["id", "label"])
+    for name in ("input_ids", "tokens"):
+        table = table.append_column(name, encoded[name])
+    return table, int(encoded["unknown"].to_numpy().sum())
 
 
 def main() -> None:
@@ -63,15 +89,12 @@ def main() -> None:
             reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"])
             if split == "train":
                 reviews = in_parts(reviews, params.parts)
-            texts = chain.from_iterable(batch["text"].to_pylist() for batch in reviews.to_batches(CHUNK))
-            progress = tqdm(encode(texts), total=len(reviews), desc=split, unit="review")
-            encoded = encoded_columns(iter(progress))
-            table = reviews.select(["id", "label"])
-            for name in ("input_ids", "tokens"):
-                table = table.append_column(name, encoded[name])
+            table, unknown = encoded_rows(reviews, encode, split)
             write_parquet(folder / f"{split}.parquet", table)
-            unknown = int(encoded["unknown"].to_numpy().sum())
-            metrics[split] = statistics(encoded["tokens"].to_numpy(), unknown, cut.max_length)
+            metrics[split] = statistics(table["tokens"].to_numpy(), unknown, cut.max_length)
+            if split == "validation":
+                table, _ = encoded_rows(in_sentences(reviews), encode, "sentences")
+                write_parquet(folder / "validation_sentences.parquet", table)
     write_json(METRICS, metrics)
 
 

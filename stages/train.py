@@ -2,10 +2,11 @@
 
 Differences within one standard error do not count: among such checkpoints the newest is kept.
 
-Reads   data/tokenized/{train,validation}.parquet, models/pretrained/
+Reads   data/tokenized/{train,validation,validation_sentences}.parquet, models/pretrained/
 Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, calibration.json,
                               provenance.json, README.md
-        metrics/train.json    steps, the best one and its validation metrics, the temperature; no clock times
+        metrics/train.json    steps, the best one, the shift of the bias, the model's validation metrics, the
+                              temperature; no clock times
         plots/training/       curves of loss, learning rate and validation, written while it trains
 
 An interrupted training is continued by the same command from its newest checkpoint (checkpoints/, or
@@ -17,14 +18,21 @@ SENTIMENT_CHECKPOINT_DIR); any change of data, parameters, code or environment s
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from sentiment.command import run
 from sentiment.files import replacing, require_intact, sha256, write_json
-from sentiment.params import Preprocessing, load_params
+from sentiment.params import Preprocessing, Train, load_params
 from sentiment.parquet import map_parquet, read_parquet
 from sentiment.portable import fix_bits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from sentiment.encoding import Padding
 
 TOKENIZED = Path("data/tokenized")
 PRETRAINED = Path("models/pretrained")
@@ -32,6 +40,28 @@ MODEL = Path("models/sentiment")
 METRICS = Path("metrics/train.json")
 CURVES = Path("plots/training")
 COLUMNS = ["input_ids", "label"]
+
+
+def calibrate(model: "PreTrainedModel", padding: "Padding", validation: pa.Table, params: Train) -> dict[str, Any]:
+    """Correct the trained model's bias where the parameters say so, and return what it is worth then.
+
+    These are bias_shift, validation (accuracy, log loss before the temperature) and temperature.
+    """
+    from sentiment.bias import correct_bias
+    from sentiment.calibration import fit_temperature
+    from sentiment.classifier import predict
+    from sentiment.metrics import evaluate, scores_of
+
+    found: dict[str, Any] = {}
+    if params.correct_bias:
+        sentences = read_parquet(TOKENIZED / "validation_sentences.parquet", COLUMNS)
+        found["bias_shift"] = correct_bias(model, sentences, padding, params.precision)
+    labels = validation["label"].to_numpy()
+    logits = predict(model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.precision)
+    metrics = evaluate(labels, scores_of(logits))
+    found["validation"] = {name: metrics[name] for name in ("accuracy", "log_loss")}
+    found["temperature"] = fit_temperature(labels, logits)
+    return found
 
 
 def main() -> None:
@@ -43,9 +73,10 @@ def main() -> None:
 
     from transformers import set_seed
 
-    from sentiment.calibration import FILE, fit_temperature
+    from sentiment.bias import output_bias
+    from sentiment.calibration import FILE
     from sentiment.checkpoints import claimed, folder_for
-    from sentiment.classifier import PROVENANCE, build, device, fit_head, predict, uses_bf16
+    from sentiment.classifier import PROVENANCE, build, device, fit_head, uses_bf16
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.model_card import environment, model_card
     from sentiment.soup import fine_tune_several
@@ -71,14 +102,14 @@ def main() -> None:
         tokenizer = load_tokenizer(PRETRAINED)
         padding = Padding.of(tokenizer)
         model = build(PRETRAINED, tokenizer, params.train).to(device())
+        if params.train.correct_bias:
+            # Before the training, should it lack one.
+            output_bias(model)
         if params.train.head == "probe":
             fit_head(model, train, padding, params.train.precision)
         fit = fine_tune if params.train.runs == 1 else fine_tune_several
         metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
-        logits = predict(
-            model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.train.precision
-        )
-        metrics["temperature"] = fit_temperature(validation["label"].to_numpy(), logits)
+        metrics |= calibrate(model, padding, validation, params.train)
 
         preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
         with replacing(MODEL) as folder:

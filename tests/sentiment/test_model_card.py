@@ -9,7 +9,14 @@ from sentiment.params import Params, Train
 
 ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny", "revision": "0123abc"}
 VALIDATION = {"accuracy": 0.91234, "log_loss": 0.25}
-METRICS = {"steps": 90, "best_step": 60, "validations": 3, "validation": VALIDATION, "temperature": 1.2345}
+METRICS = {
+    "steps": 90,
+    "best_step": 60,
+    "validations": 3,
+    "bias_shift": 0.5678,
+    "validation": VALIDATION,
+    "temperature": 1.2345,
+}
 
 
 @pytest.fixture
@@ -28,7 +35,8 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
         "The encoder is org/tiny at revision 0123abc.",
         "12,345 reviews of `films` to learn from, whole and in 3 parts each, and 600 to choose the checkpoint",
         "cut to 99 tokens",
-        "Of 3 validations, the one at step 60 of 90 was the best: accuracy 0.912, log loss 0.250",
+        "Of 3 validations, the one at step 60 of 90 was the best. To lean to neither side on sentences, +0.568 was",
+        "It has an accuracy of 0.912 and a log loss of 0.250 on the validation reviews.",
         "Its logits are to be divided by 1.234, the temperature of `calibration.json`",
     ):
         assert part in text
@@ -48,10 +56,8 @@ def test_a_model_that_was_trained_from_scratch_says_so(card: Callable[..., str])
 
 
 def test_a_model_that_is_an_average_of_trainings_says_so(card: Callable[..., str]) -> None:
-    text = " ".join(card(train={"runs": 3}).split())
-    assert (
-        "The average of 3 trainings, of 90 steps together, each taken where it validated best: accuracy 0.912" in text
-    )
+    text = " ".join(card(train={"runs": 3, "correct_bias": False}).split())
+    assert "The average of 3 trainings, of 90 steps together, each taken where it validated best. It has" in text
 
 
 def test_braces_in_a_name_are_left_alone(card: Callable[..., str]) -> None:

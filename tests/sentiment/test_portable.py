@@ -34,7 +34,7 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
     (tmp_path / "models").mkdir()
     (tmp_path / "models/pretrained").symlink_to(pretrained)
     table = encoded.append_column("id", pa.array([str(row) for row in range(len(encoded))]))
-    for split in ("train", "validation"):
+    for split in ("train", "validation", "validation_sentences"):
         write_parquet(tmp_path / f"data/tokenized/{split}.parquet", table)
 
     def run(environment: dict[str, str], *, portable: bool) -> dict[str, Any]:

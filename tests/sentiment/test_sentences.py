@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.sentences import parts, sentences_of
+from sentiment.sentences import parts, sentences, sentences_of
 
 TEXTS = st.text(st.sampled_from("ab .!?…\n\"')"), max_size=80)
 
@@ -20,6 +20,7 @@ TEXTS = st.text(st.sampled_from("ab .!?…\n\"')"), max_size=80)
 )
 def test_a_sentence_ends_where_its_mark_meets_a_blank_and_where_its_line_does(text: str, expected: list[str]) -> None:
     assert [text[place] for place in sentences_of(text)] == expected
+    assert sentences(text) == [sentence.strip() for sentence in expected]
 
 
 @given(text=TEXTS, count=st.integers(1, 12))
@@ -31,11 +32,11 @@ def test_parts_are_the_text_cut_between_sentences(text: str, count: int) -> None
     assert len(cut) == 1 or all(cut)
 
 
-@given(sentences=st.lists(st.integers(1, 30), min_size=1, max_size=20), count=st.integers(1, 6))
-def test_parts_are_of_like_length(sentences: list[int], count: int) -> None:
-    text = " ".join("a" * size + "." for size in sentences)
+@given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=20), count=st.integers(1, 6))
+def test_parts_are_of_like_length(sizes: list[int], count: int) -> None:
+    text = " ".join("a" * size + "." for size in sizes)
 
-    assert max(map(len, parts(text, count))) <= len(text) / count + max(sentences) + 2
+    assert max(map(len, parts(text, count))) <= len(text) / count + max(sizes) + 2
 
 
 def test_one_part_is_the_text_to_the_letter() -> None:

@@ -9,8 +9,7 @@ from transformers import PreTrainedModel, set_seed
 
 from sentiment import soup
 from sentiment.callbacks import TimeLimit
-from sentiment.classifier import build, predict
-from sentiment.metrics import evaluate, scores_of
+from sentiment.classifier import build
 from sentiment.params import Params
 from sentiment.training import fine_tune
 from tests.sentiment.bench import Bench
@@ -45,16 +44,13 @@ def test_the_weights_are_the_average_of_trainings_with_one_start_and_seeds_in_a_
     assert not torch.equal(runs[0]["head.weight"], runs[1]["head.weight"])
 
 
-def test_figures_are_those_of_the_average_steps_those_of_all_runs_and_curves_the_first_ones(
+def test_steps_are_those_of_all_runs_curves_the_first_ones_and_no_runs_validation_is_the_averages(
     bench: Bench, tiny: Callable[..., Params]
 ) -> None:
     bench.train(tiny(), "single")
-    model, metrics = bench.train(tiny(runs=2), "soup")
-    ids = bench.reviews["input_ids"].to_pylist()
-    scores = scores_of(predict(model, ids, bench.padding, batch_size=64, precision="fp32"))
-    figures = evaluate(bench.reviews["label"].to_numpy(), scores)
+    _, metrics = bench.train(tiny(runs=2), "soup")
 
-    assert metrics["validation"] == {name: figures[name] for name in ("accuracy", "log_loss")}
+    assert "validation" not in metrics
     assert (metrics["steps"], metrics["steps_asked"], metrics["validations"]) == (2 * STEPS, 2 * STEPS, 8)
     assert bench.curves("soup") == bench.curves("single")
 

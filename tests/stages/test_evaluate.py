@@ -1,10 +1,13 @@
 """train, evaluate and behaviour on a tiny model, as DVC runs them: in a folder, from files to files."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -56,6 +59,7 @@ def folder(
         (tmp_path / "data" / place).mkdir(parents=True)
         for split in ("train", "validation", "test"):
             pq.write_table(table, tmp_path / "data" / place / f"{split}.parquet")
+    pq.write_table(tokenized, tmp_path / "data/tokenized/validation_sentences.parquet")
     return tmp_path
 
 
@@ -78,20 +82,48 @@ def read(path: str) -> dict[str, Any]:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def test_train_saves_the_temperature_that_suits_the_saved_model_on_the_validation_reviews(
-    folder: Path, pretrained: Path
-) -> None:
+@pytest.fixture
+def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str, Any], np.ndarray]]:
+    """Run the train stage; return its metrics and the saved model's logits of the validation reviews."""
     shutil.copytree(pretrained, folder / "models/pretrained")
-    train.main()
 
+    def run(*, correct_bias: bool) -> tuple[dict[str, Any], np.ndarray]:
+        text = Path("params.yaml").read_text(encoding="utf-8")
+        value = str(correct_bias).lower()
+        text = re.sub("correct_bias: .*", f"correct_bias: {value}", text)
+        Path("params.yaml").write_text(text, encoding="utf-8")
+        train.main()
+        scorer = Scorer(Path("models/sentiment"), Evaluate(batch_size=64, precision="fp32"))
+        ids = pq.read_table("data/tokenized/validation.parquet")["input_ids"].to_pylist()
+        return read("metrics/train.json"), scorer.logits(ids)
+
+    return run
+
+
+def test_train_saves_the_temperature_and_tells_the_validation_of_the_saved_model(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
+) -> None:
+    metrics, logits = trained_here(correct_bias=True)
+
+    labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
     saved = load_temperature(Path("models/sentiment"))
-    validation = pq.read_table("data/tokenized/validation.parquet")
-    logits = Scorer(Path("models/sentiment"), Evaluate(batch_size=64, precision="fp32")).logits(
-        validation["input_ids"].to_pylist()
-    )
-    assert saved == pytest.approx(fit_temperature(validation["label"].to_numpy(), logits), rel=1e-3)
-    assert read("metrics/train.json")["temperature"] == saved
+    assert saved == pytest.approx(fit_temperature(labels, logits), rel=1e-3)
+    assert metrics["temperature"] == saved
     assert f"divided by {saved:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
+    figures = figures_of(labels, scores_of(logits))
+    assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
+
+
+def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
+) -> None:
+    plain, before = trained_here(correct_bias=False)
+    corrected, after = trained_here(correct_bias=True)
+
+    assert "bias_shift" not in plain
+    shift = corrected["bias_shift"]
+    assert abs(shift) > 0.001
+    np.testing.assert_allclose(after - before, np.tile([-shift / 2, shift / 2], (len(before), 1)), atol=1e-4)
 
 
 def test_evaluate_tells_calibration_before_and_after_slices_and_errors(model: Path) -> None:

@@ -147,6 +147,7 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     rows = {split: len(lengths_of(split)) for split in tokenize.SPLITS}
     assert rows["train"] > subsampled["train"]
     assert rows | {"train": 0} == subsampled | {"train": 0}
+    assert rows["validation"] < len(lengths_of("validation_sentences"))
 
 
 def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +159,21 @@ def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest
         "id": ["x", "y", "x", "x", "x", "y"],
         "text": ["Good. Fun. Short.", "bad", "Good.", "Fun.", "Short.", "bad"],
         "label": [1, 0, 1, 1, 1, 0],
+    }
+
+
+def test_sentences_are_those_of_reviews_from_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"Begin {row}. End!" for row in range(9)]
+    labels = pa.array([row % 2 for row in range(9)], pa.int8())
+    reviews = pa.table({"id": [str(row) for row in range(9)], "text": texts, "label": labels})
+
+    everything = [sentence for row in range(9) for sentence in (f"Begin {row}.", "End!")]
+    assert tokenize.in_sentences(reviews)["text"].to_pylist() == everything
+    monkeypatch.setattr(tokenize, "REVIEWS_IN_SENTENCES", 3)
+    assert tokenize.in_sentences(reviews).to_pydict() == {
+        "id": ["0", "0", "4", "4", "8", "8"],
+        "text": ["Begin 0.", "End!", "Begin 4.", "End!", "Begin 8.", "End!"],
+        "label": [0] * 6,
     }
 
 
