@@ -1,5 +1,6 @@
 """Figures of README.md: results, and the pipeline's graph."""
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -77,7 +78,8 @@ def on_imdb(recipe: str) -> list[str]:
     for key, value in (plan["base"] | plan["recipes"][recipe]).items():
         section, _, name = key.rpartition(".")
         if value != (params[section] if section else params)[name]:
-            changes.append(f"-S {shlex.quote(f'{key}={value}')}")
+            written = value if isinstance(value, str) else json.dumps(value)
+            changes.append(f"-S {shlex.quote(f'{key}={written}')}")
     measured = read("benchmarks/imdb.json")["recipes"][recipe]
     accuracy = with_interval(measured["tested"]["imdb-test"])
     command = f"`dvc exp run {' '.join(changes)}`"
