@@ -33,8 +33,7 @@ def results() -> str:
     if Path("benchmarks/seeds.json").exists():
         seeds = read("benchmarks/seeds.json")
         spread = [seeds["summary"][name]["accuracy"] for name in ("test", *load_params().cross_datasets)]
-        columns = [f"{s['mean']:.3f} ± {s['sd']:.3f}" for s in spread]
-        columns = [f"{len(seeds['seeds'])} other seeds, bias as learnt", "---", *columns]
+        columns = [f"{len(seeds['seeds'])} other seeds", "---", *(f"{s['mean']:.3f} ± {s['sd']:.3f}" for s in spread)]
         lines = [f"{line} {column} |" for line, column in zip(lines, columns, strict=True)]
     return "\n".join(lines)
 
