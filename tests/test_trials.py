@@ -76,13 +76,15 @@ def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on
         assert load_params(clone.folder / "params.yaml").dataset == "imdb"
 
 
-def test_every_soup_is_a_legal_change_of_the_parameters_and_has_several_runs_or_another_bias(clone: Clone) -> None:
+def test_every_soup_is_a_legal_change_of_the_parameters_and_all_but_one_have_several_runs(clone: Clone) -> None:
     variants = read_yaml(soups.VARIANTS)
 
+    singles = []
     for change in variants.values():
         clone.set(change)
-        found = load_params(clone.folder / "params.yaml").train
-        assert found.runs > 1 or not found.correct_bias
+        if load_params(clone.folder / "params.yaml").train.runs == 1:
+            singles.append(change)
+    assert singles == [{"train.correct_bias": False}]
     assert len({json.dumps(change, sort_keys=True) for change in variants.values()}) == len(variants)
 
 

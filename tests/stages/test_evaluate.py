@@ -87,10 +87,10 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     """Run the train stage; return its metrics and the saved model's logits of the validation reviews."""
     shutil.copytree(pretrained, folder / "models/pretrained")
 
-    def run(*, correct_bias: bool) -> tuple[dict[str, Any], np.ndarray]:
+    def run(*, correct_bias: bool, runs: int = 1) -> tuple[dict[str, Any], np.ndarray]:
         text = Path("params.yaml").read_text(encoding="utf-8")
-        value = str(correct_bias).lower()
-        text = re.sub("correct_bias: .*", f"correct_bias: {value}", text)
+        text = re.sub("correct_bias: .*", f"correct_bias: {str(correct_bias).lower()}", text)
+        text = re.sub(" runs: .*", f" runs: {runs}", text)
         Path("params.yaml").write_text(text, encoding="utf-8")
         train.main()
         scorer = Scorer(Path("models/sentiment"), Evaluate(batch_size=64, precision="fp32"))
@@ -100,10 +100,11 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     return run
 
 
+@pytest.mark.parametrize("runs", [1, 2])
 def test_train_saves_the_temperature_and_tells_the_validation_of_the_saved_model(
-    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], runs: int
 ) -> None:
-    metrics, logits = trained_here(correct_bias=True)
+    metrics, logits = trained_here(correct_bias=True, runs=runs)
 
     labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
     saved = load_temperature(Path("models/sentiment"))
