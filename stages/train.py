@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from sentiment.command import run
 from sentiment.files import replacing, require_intact, sha256, write_json
-from sentiment.params import Preprocessing, Train, load_params
+from sentiment.params import Preprocessing, load_params
 from sentiment.parquet import map_parquet, read_parquet
 from sentiment.portable import fix_bits
 
@@ -42,8 +42,10 @@ CURVES = Path("plots/training")
 COLUMNS = ["input_ids", "label"]
 
 
-def calibrate(model: "PreTrainedModel", padding: "Padding", validation: pa.Table, params: Train) -> dict[str, Any]:
-    """Correct the trained model's bias where the parameters say so, and return what it is worth then.
+def calibrate(
+    model: "PreTrainedModel", padding: "Padding", validation: pa.Table, sentences: pa.Table | None, precision: str
+) -> dict[str, Any]:
+    """Correct the trained model's bias where there are sentences for it, and return what it is worth then.
 
     These are bias_shift, validation (accuracy, log loss before the temperature) and temperature.
     """
@@ -53,11 +55,10 @@ def calibrate(model: "PreTrainedModel", padding: "Padding", validation: pa.Table
     from sentiment.metrics import evaluate, scores_of
 
     found: dict[str, Any] = {}
-    if params.correct_bias:
-        sentences = read_parquet(TOKENIZED / "validation_sentences.parquet", COLUMNS)
-        found["bias_shift"] = correct_bias(model, sentences, padding, params.precision)
+    if sentences is not None:
+        found["bias_shift"] = correct_bias(model, sentences, padding, precision)
     labels = validation["label"].to_numpy()
-    logits = predict(model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=params.precision)
+    logits = predict(model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=precision)
     metrics = evaluate(labels, scores_of(logits))
     found["validation"] = {name: metrics[name] for name in ("accuracy", "log_loss")}
     found["temperature"] = fit_temperature(labels, logits)
@@ -67,6 +68,8 @@ def calibrate(model: "PreTrainedModel", padding: "Padding", validation: pa.Table
 def main() -> None:
     params = load_params()
     validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
+    # Before the training, should it be missing or damaged.
+    sentences = read_parquet(TOKENIZED / "validation_sentences.parquet", COLUMNS) if params.train.correct_bias else None
     # Reviews that are learnt from in parts have several rows.
     reviews = pc.count_distinct(read_parquet(TOKENIZED / "train.parquet", ["id"])["id"]).as_py()
     sizes = {"train": reviews, "validation": validation.num_rows}
@@ -109,7 +112,7 @@ def main() -> None:
             fit_head(model, train, padding, params.train.precision)
         fit = fine_tune if params.train.runs == 1 else fine_tune_several
         metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
-        metrics |= calibrate(model, padding, validation, params.train)
+        metrics |= calibrate(model, padding, validation, sentences, params.train.precision)
 
         preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
         with replacing(MODEL) as folder:

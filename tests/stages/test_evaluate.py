@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment.calibration import fit_temperature, load_temperature
+from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.metrics import evaluate as figures_of
 from sentiment.metrics import scores_of
@@ -113,6 +114,16 @@ def test_train_saves_the_temperature_and_tells_the_validation_of_the_saved_model
     assert f"divided by {saved:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
     figures = figures_of(labels, scores_of(logits))
     assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
+
+
+def test_sentences_that_are_missing_are_missed_before_the_training(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("data/tokenized/validation_sentences.parquet").unlink()
+    monkeypatch.setattr("sentiment.classifier.build", None)
+
+    with pytest.raises(UserError, match=r"validation_sentences\.parquet"):
+        trained_here(correct_bias=True)
 
 
 def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
