@@ -53,7 +53,7 @@ def at_hand() -> dict[str, dict[str, Any]]:
 
 
 def trained(clone: Clone) -> dict[str, Any]:
-    """Train as the clone's parameters say, whatever the cache has; return minutes, peak memory and parameters."""
+    """Train as the clone's parameters say, whatever the cache has; return minutes, precision, memory and parameters."""
     from benchmarks.timing import peak_memory
 
     clone.reproduce("tokenize")
@@ -63,6 +63,7 @@ def trained(clone: Clone) -> dict[str, Any]:
     metrics = clone.read("metrics/train.json")
     return {
         "minutes": json.loads(timings[-1])["seconds"] / 60,
+        "precision": clone.read("models/sentiment/provenance.json")["environment"]["precision"],
         "memory": memory,
         "parameters": metrics["parameters"],
         "parameters_trained": metrics["parameters_trained"],

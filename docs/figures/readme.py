@@ -83,7 +83,8 @@ def on_imdb(recipe: str) -> list[str]:
     measured = read("benchmarks/imdb.json")["recipes"][recipe]
     accuracy = with_interval(measured["tested"]["imdb-test"])
     command = f"`dvc exp run {' '.join(changes)}`"
-    return [command, f"{measured['minutes']:.0f} min with bf16", f"{accuracy} on IMDB's test reviews"]
+    about = f"{measured['minutes']:.0f} min with {measured['precision']}"
+    return [command, about, f"{accuracy} on IMDB's test reviews"]
 
 
 def best_on_imdb() -> str:
