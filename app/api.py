@@ -148,7 +148,7 @@ def build(service: Service) -> APIRouter:
             labels=served.predictor.labels,
             max_length=tokenize.max_length,
             truncation=tokenize.truncation,
-            temperature=served.predictor.temperature,
+            temperature=served.predictor.calibration.temperature,
             card=served.card,
             metrics=served.metrics,
         )

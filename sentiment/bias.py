@@ -3,15 +3,20 @@
 A model that learns from whole reviews has less to go by in a single sentence, and says one label more often than the
 other. What it says for want of evidence is a bias that can be measured on texts of their kind, and be taken off the
 logits (Zhao et al. 2021, arXiv:2102.09690; Zhou et al. 2023, arXiv:2309.17249).
+
+Where a model reads more tokens than it learnt from, the bias drifts with the length of what it reads. A line over the
+logarithm of the length, through the bias on sentences and that on whole reviews, follows it.
 """
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
+from sentiment.calibration import LengthDrift
 from sentiment.classifier import predict
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
@@ -47,3 +52,27 @@ def correct_bias(model: PreTrainedModel, texts: pa.Table, padding: Padding, prec
     # Half of it on either side, so that the logits stay around zero.
     bias.add_(torch.tensor([-shift / 2, shift / 2], dtype=bias.dtype, device=bias.device))
     return shift
+
+
+def typical_lengths(sentences: pa.Table, reviews: pa.Table) -> tuple[float, float]:
+    """Return the geometric mean number of tokens of encoded sentences and of the reviews that they are from.
+
+    Raises UserError where the reviews are hardly longer, which leaves nothing to draw a line between.
+    """
+    lengths = [pc.list_value_length(texts["input_ids"]).to_numpy() for texts in (sentences, reviews)]
+    short, long = (float(np.exp(np.log(count).mean())) for count in lengths)
+    if long < 2 * short:
+        raise UserError(
+            f"params.yaml: train.correct_bias is by_length, and the validation reviews have {long:.0f} tokens where "
+            f"their sentences have {short:.0f}, less than twice as many: take true"
+        )
+    return short, long
+
+
+def length_drift(sentences: pa.Table, reviews: pa.Table, logits: NDArray[np.floating]) -> LengthDrift:
+    """Return the drift from sentences, on which the bias is corrected, to whole reviews of such logits [reviews, 2].
+
+    The line goes through both, so that of either as many are said positive as are labelled so.
+    """
+    short, long = typical_lengths(sentences, reviews)
+    return LengthDrift(slope=-matching_shift(reviews["label"].to_numpy(), logits) / np.log(long / short), tokens=short)

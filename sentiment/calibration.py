@@ -1,5 +1,6 @@
-"""Scores that mean what they say: the temperature by which a model's logits are divided."""
+"""Scores that mean what they say: the temperature of a model's logits, and their drift with the length of a text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,27 @@ LIMITS = (0.05, 20.0)
 """Below, nearly every score would be certain; above, nearly none would differ from 0.5."""
 
 
+class LengthDrift(Strict):
+    """How positive's log odds drift with the number of tokens: by `slope` for each factor of e from `tokens` on."""
+
+    slope: float
+    tokens: float = Field(gt=0)
+
+    def correct(self, logits: NDArray[np.floating], lengths: ArrayLike) -> NDArray[np.floating]:
+        """Take the drift off the logits [texts, 2] of texts of so many tokens [texts]; keep the dtype."""
+        half = self.slope / 2 * np.log(np.asarray(lengths) / self.tokens)
+        return (logits + np.stack([half, -half], axis=1)).astype(logits.dtype)
+
+
 class Calibration(Strict):
     """What is saved beside a model as calibration.json."""
 
     temperature: float = Field(gt=0)
+    length_drift: LengthDrift | None = None
+
+    def without_drift(self, logits: NDArray[np.floating], sequences: Sequence[Sequence[int]]) -> NDArray[np.floating]:
+        """Return the logits [texts, 2] of encoded texts as they are where no drift is known, else without it."""
+        return self.length_drift.correct(logits, [len(ids) for ids in sequences]) if self.length_drift else logits
 
 
 def fit_temperature(labels: ArrayLike, logits: NDArray[np.floating]) -> float:
@@ -44,7 +62,7 @@ def fit_temperature(labels: ArrayLike, logits: NDArray[np.floating]) -> float:
     return float(1 / found.x)
 
 
-def load_temperature(model: Path) -> float:
-    """Read a trained model's temperature; raise UserError when its file is missing or damaged."""
+def load_calibration(model: Path) -> Calibration:
+    """Read a trained model's calibration; raise UserError when its file is missing or damaged."""
     path = model / FILE
-    return validate(Calibration, read_yaml(path), path).temperature
+    return validate(Calibration, read_yaml(path), path)

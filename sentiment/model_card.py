@@ -52,7 +52,7 @@ that had no part in the choice is in the pipeline's `metrics/`.
 The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
 `AutoModelForSequenceClassification` alone needs `import sentiment.classifier` before it where pooling is `mean`.
 Its logits are to be divided by {temperature:.3f}, the temperature of `calibration.json`, before a softmax turns them
-into scores.
+into scores.{drift}
 
 ## Limits
 - It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
@@ -63,6 +63,9 @@ into scores.
 
 CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
 BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added to positive's log odds."
+DRIFT = """
+From {tokens:.0f} tokens on they drift by {slope:+.3f} for each factor of e, the `length_drift` of `calibration.json`,
+which is to be taken off them before."""
 AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 
@@ -85,6 +88,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         validation=sizes["validation"],
         choice=(CHOICE if params.train.runs == 1 else AVERAGE).format(runs=params.train.runs, **metrics),
         bias=BIAS.format(**metrics) if params.train.correct_bias else "",
+        drift=DRIFT.format(**metrics["length_drift"]) if "length_drift" in metrics else "",
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
         temperature=metrics["temperature"],

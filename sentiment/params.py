@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sentiment.schemas import Strict, read_yaml, validate
 
@@ -34,6 +35,13 @@ def _both_meanings(labels: dict[str, Any]) -> dict[str, Any]:
     if not {0, 1} <= set(labels.values()):
         raise ValueError("a label that means 0 (negative) and one that means 1 (positive)")
     return labels
+
+
+def _no_number(choice: Any) -> Any:
+    # To Python, and so to a Literal, 1 is True.
+    if isinstance(choice, int | float) and not isinstance(choice, bool):
+        raise PydanticCustomError("literal_error", "Input should be False, True or 'by_length'")
+    return choice
 
 
 Names = Annotated[
@@ -113,7 +121,7 @@ class Train(Strict):
     layer_decay: float = Field(gt=0, le=1)
     pooling: Literal["mean", "first"]
     head: Literal["probe", "random"]
-    correct_bias: bool
+    correct_bias: Annotated[Literal[False, True, "by_length"], BeforeValidator(_no_number)]
     precision: Precision
     data_workers: int = Field(ge=0, le=64)
     validations_per_epoch: Count

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sentiment.calibration import load_temperature
+from sentiment.calibration import load_calibration
 from sentiment.encoding import BareEncoder, SpecialTokens
 from sentiment.errors import UserError, reason
 from sentiment.metrics import scores_of
@@ -48,7 +48,7 @@ class Predictor:
     review alone has all threads.
 
     Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews],
-    calibrated by the model's temperature.
+    calibrated as the model's calibration.json says.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
@@ -57,7 +57,7 @@ class Predictor:
         if not folder.is_dir():
             raise UserError(f"{folder} is missing: dvc repro makes it")
         self.preprocessing = load_preprocessing(folder)
-        self.temperature = load_temperature(folder)
+        self.calibration = load_calibration(folder)
         serving = validate(Serving, read_yaml(folder / SERVING), folder / SERVING)
         self.labels = serving.labels
         with _readable(folder, TOKENIZER):
@@ -93,10 +93,11 @@ class Predictor:
     def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Score encoded reviews."""
         if len(sequences) == 1:
-            logits = [_logits(self.shared_session, sequences[0])]
+            found = [_logits(self.shared_session, sequences[0])]
         else:
-            logits = list(self.pool.map(partial(_logits, self.session), sequences))
-        return scores_of(np.array(logits, np.float32).reshape(-1, len(self.labels)) / self.temperature)
+            found = list(self.pool.map(partial(_logits, self.session), sequences))
+        logits = np.array(found, np.float32).reshape(-1, len(self.labels))
+        return scores_of(self.calibration.without_drift(logits, sequences) / self.calibration.temperature)
 
 
 def _session(graph: Path, threads: int) -> "InferenceSession":

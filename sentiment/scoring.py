@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sentiment.calibration import load_temperature
+from sentiment.calibration import load_calibration
 from sentiment.classifier import device, load, predict
 from sentiment.encoding import Encoder, Padding, load_tokenizer
 from sentiment.metrics import scores_of
@@ -19,7 +19,7 @@ class Scorer:
     """A trained model with all that its texts must go through first.
 
     Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews],
-    calibrated by the model's temperature.
+    calibrated as the model's calibration.json says.
     """
 
     def __init__(self, folder: Path, params: Evaluate) -> None:
@@ -28,22 +28,23 @@ class Scorer:
         tokenizer = load_tokenizer(folder)
         self.encode = Encoder(tokenizer, self.preprocessing.tokenize)
         self.padding = Padding.of(tokenizer)
-        self.temperature = load_temperature(folder)
+        self.calibration = load_calibration(folder)
         self.model = load(folder).to(device())
 
     def logits(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.floating]:
-        """Return the logits of encoded reviews, float32 [reviews, 2], as the model gives them."""
-        return predict(
+        """Return the logits of encoded reviews, float32 [reviews, 2], before the temperature."""
+        logits = predict(
             self.model,
             sequences,
             self.padding,
             batch_size=self.params.batch_size,
             precision=self.params.precision,
         )
+        return self.calibration.without_drift(logits, sequences)
 
     def score(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Score encoded reviews."""
-        return scores_of(self.logits(sequences) / self.temperature)
+        return scores_of(self.logits(sequences) / self.calibration.temperature)
 
     def score_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Score texts as they come: clean and encode them first, as those of the training were."""

@@ -43,7 +43,7 @@ def main() -> None:
     logits = scorer.logits(encoded["input_ids"].to_pylist())
     reviews["score"] = write_evaluation(
         encoded,
-        scores_of(logits / scorer.temperature),
+        scores_of(logits / scorer.calibration.temperature),
         uncalibrated=scores_of(logits),
         metrics=METRICS,
         predictions=PREDICTIONS,

@@ -14,7 +14,7 @@ It fails when the exported model is not faithful to the original one: see `expor
 import shutil
 from pathlib import Path
 
-from sentiment.calibration import FILE
+from sentiment.calibration import FILE, load_calibration
 from sentiment.command import run
 from sentiment.errors import UserError
 from sentiment.files import replacing, write_json
@@ -54,7 +54,7 @@ def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
 
 
 def write_companions(model: Path, folder: Path) -> None:
-    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, temperature."""
+    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, calibration."""
     from sentiment.encoding import Encoder, load_tokenizer
 
     encode = Encoder(load_tokenizer(model), load_preprocessing(model).tokenize).bare()
@@ -85,7 +85,7 @@ def main() -> None:
     model = load(MODEL)
     sequences, labels = reviews["input_ids"].to_pylist(), reviews["label"].to_numpy()
     logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
-    original = scores_of(logits) >= 0.5
+    original = scores_of(load_calibration(MODEL).without_drift(logits, sequences)) >= 0.5
     graph = to_onnx(model, padding.side)
     largest = largest_values(graph, tqdm(observed, desc="observe", delay=1), params.threads)
 

@@ -5,8 +5,8 @@ Differences within one standard error do not count: among such checkpoints the n
 Reads   data/tokenized/{train,validation,validation_sentences}.parquet, models/pretrained/
 Writes  models/sentiment/     weights (safetensors), tokenizer, config, preprocessing.json, calibration.json,
                               provenance.json, README.md
-        metrics/train.json    steps, the best one, the shift of the bias, the model's validation metrics, the
-                              temperature; no clock times
+        metrics/train.json    steps, the best one, the shift of the bias and its drift, the model's validation
+                              metrics, the temperature; no clock times
         plots/training/       curves of loss, learning rate and validation, written while it trains
 
 An interrupted training is continued by the same command from its newest checkpoint (checkpoints/, or
@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from sentiment.command import run
 from sentiment.files import replacing, require_intact, sha256, write_json
-from sentiment.params import Preprocessing, load_params
+from sentiment.params import Preprocessing, Train, load_params
 from sentiment.parquet import map_parquet, read_parquet
 from sentiment.portable import fix_bits
 
@@ -43,22 +43,26 @@ COLUMNS = ["input_ids", "label"]
 
 
 def calibrate(
-    model: "PreTrainedModel", padding: "Padding", validation: pa.Table, sentences: pa.Table | None, precision: str
+    model: "PreTrainedModel", padding: "Padding", validation: pa.Table, sentences: pa.Table | None, params: Train
 ) -> dict[str, Any]:
     """Correct the trained model's bias where there are sentences for it, and return what it is worth then.
 
-    These are bias_shift, validation (accuracy, log loss before the temperature) and temperature.
+    These are bias_shift, length_drift, validation (accuracy, log loss before the temperature) and temperature.
     """
-    from sentiment.bias import correct_bias
+    from sentiment.bias import correct_bias, length_drift
     from sentiment.calibration import fit_temperature
     from sentiment.classifier import predict
     from sentiment.metrics import evaluate, scores_of
 
     found: dict[str, Any] = {}
     if sentences is not None:
-        found["bias_shift"] = correct_bias(model, sentences, padding, precision)
-    labels = validation["label"].to_numpy()
-    logits = predict(model, validation["input_ids"].to_pylist(), padding, batch_size=64, precision=precision)
+        found["bias_shift"] = correct_bias(model, sentences, padding, params.precision)
+    labels, sequences = validation["label"].to_numpy(), validation["input_ids"].to_pylist()
+    logits = predict(model, sequences, padding, batch_size=64, precision=params.precision)
+    if sentences is not None and params.correct_bias == "by_length":
+        drift = length_drift(sentences, validation, logits)
+        logits = drift.correct(logits, [len(ids) for ids in sequences])
+        found["length_drift"] = drift.model_dump()
     metrics = evaluate(labels, scores_of(logits))
     found["validation"] = {name: metrics[name] for name in ("accuracy", "log_loss")}
     found["temperature"] = fit_temperature(labels, logits)
@@ -76,7 +80,7 @@ def main() -> None:
 
     from transformers import set_seed
 
-    from sentiment.bias import output_bias
+    from sentiment.bias import output_bias, typical_lengths
     from sentiment.calibration import FILE
     from sentiment.checkpoints import claimed, folder_for
     from sentiment.classifier import PROVENANCE, build, device, fit_head, uses_bf16
@@ -108,11 +112,13 @@ def main() -> None:
         if params.train.correct_bias:
             # Before the training, should it lack one.
             output_bias(model)
+        if sentences is not None and params.train.correct_bias == "by_length":
+            typical_lengths(sentences, validation)
         if params.train.head == "probe":
             fit_head(model, train, padding, params.train.precision)
         fit = fine_tune if params.train.runs == 1 else fine_tune_several
         metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
-        metrics |= calibrate(model, padding, validation, sentences, params.train.precision)
+        metrics |= calibrate(model, padding, validation, sentences, params.train)
 
         preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
         with replacing(MODEL) as folder:
@@ -120,7 +126,7 @@ def main() -> None:
             # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
             load_tokenizer(PRETRAINED).save_pretrained(folder)
             write_json(folder / "preprocessing.json", preprocessing.model_dump())
-            write_json(folder / FILE, {"temperature": metrics["temperature"]})
+            write_json(folder / FILE, {key: metrics[key] for key in ("temperature", "length_drift") if key in metrics})
             outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
             write_json(folder / PROVENANCE, provenance | {"outputs": outputs})
             card = model_card(params, origin, sizes, metrics)

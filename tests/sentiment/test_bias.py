@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from sentiment.bias import correct_bias, matching_shift, output_bias
+from sentiment.bias import correct_bias, length_drift, matching_shift, output_bias, typical_lengths
 from sentiment.classifier import MeanPooledClassifier, build, load, predict
 from sentiment.encoding import Padding, load_tokenizer
 from sentiment.errors import UserError
@@ -77,3 +77,33 @@ def test_the_shift_brings_the_share_said_positive_to_that_of_the_labels_wherever
 
     # A text that lies on the threshold counts as either.
     assert (shifted > 1e-9).sum() <= sum(labels) <= (shifted >= -1e-9).sum() + 1
+
+
+def texts_of(length: int, labels: list[int]) -> pa.Table:
+    return pa.table({"input_ids": [[5] * length] * len(labels), "label": pa.array(labels, pa.int8())})
+
+
+def test_a_drift_leaves_sentences_as_they_are_and_says_as_many_reviews_positive_as_are_labelled_so() -> None:
+    labels = [0] * 12 + [1] * 8
+    log_odds = np.random.default_rng(3).normal(size=20) - 2
+    logits = np.stack([-log_odds / 2, log_odds / 2], axis=1)
+    sentences, reviews = texts_of(10, labels), texts_of(40, labels)
+
+    drift = length_drift(sentences, reviews, logits)
+
+    assert drift.tokens == pytest.approx(10)
+    assert drift.slope < 0
+    np.testing.assert_allclose(drift.correct(logits, [10] * 20), logits)
+    corrected = drift.correct(logits, [40] * 20)
+    assert 7 <= (corrected[:, 1] > corrected[:, 0]).sum() <= 8
+
+
+def test_a_typical_length_is_a_geometric_mean() -> None:
+    mixed = pa.concat_tables([texts_of(20, [0]), texts_of(80, [1])])
+
+    assert typical_lengths(texts_of(10, [0, 1]), mixed) == pytest.approx((10, 40))
+
+
+def test_reviews_that_are_hardly_longer_than_their_sentences_are_refused() -> None:
+    with pytest.raises(UserError, match="reviews have 19 tokens where their sentences have 10, less than twice"):
+        typical_lengths(texts_of(10, [0, 1]), texts_of(19, [0, 1]))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.calibration import LIMITS, fit_temperature, load_temperature
+from sentiment.calibration import LIMITS, Calibration, LengthDrift, fit_temperature, load_calibration
 from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.metrics import evaluate, scores_of
@@ -56,7 +56,7 @@ def test_logits_that_are_always_wrong_get_the_highest_temperature() -> None:
 def test_the_saved_temperature_is_read_back(tmp_path: Path) -> None:
     write_json(tmp_path / "calibration.json", {"temperature": 1.25})
 
-    assert load_temperature(tmp_path) == 1.25
+    assert load_calibration(tmp_path).temperature == 1.25
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,34 @@ def test_the_saved_temperature_is_read_back(tmp_path: Path) -> None:
         ({"temperature": 0}, "temperature is 0, but must be greater than 0"),
         ({"temperature": "1.5"}, "temperature is '1.5', but must be a valid number"),
         ({}, "temperature is missing: give it a value"),
+        ({"temperature": 1.5, "length_drift": {"slope": 0.2}}, "length_drift.tokens is missing: give it a value"),
+        (
+            {"temperature": 1.5, "length_drift": {"slope": 0.2, "tokens": 0.0}},
+            "tokens is 0.0, but must be greater than 0",
+        ),
     ],
 )
 def test_a_damaged_temperature_is_refused(content: dict[str, object], message: str, tmp_path: Path) -> None:
     write_json(tmp_path / "calibration.json", content)
 
     with pytest.raises(UserError, match=message):
-        load_temperature(tmp_path)
+        load_calibration(tmp_path)
+
+
+@given(slope=st.floats(-2, 2), factor=st.floats(0.01, 100))
+def test_a_drift_grows_with_the_logarithm_of_the_length_from_nothing(slope: float, factor: float) -> None:
+    logits = np.array([[1.0, -2.0], [0.5, 3.0]], np.float32)
+
+    corrected = LengthDrift(slope=slope, tokens=20).correct(logits, [20, 20 * factor])
+
+    assert corrected.dtype == np.float32
+    np.testing.assert_array_equal(corrected[0], logits[0])
+    moved = (corrected - logits)[1]
+    assert moved[1] - moved[0] == pytest.approx(-slope * np.log(factor), abs=1e-5)
+    assert moved.sum() == pytest.approx(0, abs=1e-5)
+
+
+def test_logits_without_a_known_drift_stay_as_they_are() -> None:
+    logits = np.array([[1.0, -2.0]], np.float32)
+
+    assert Calibration(temperature=2).without_drift(logits, [[1, 2, 3]]) is logits

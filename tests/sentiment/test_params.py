@@ -55,7 +55,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.layer_decay": [0, 1.1, "0.9", None],
     "train.pooling": ["max", None],
     "train.head": ["zero", None],
-    "train.correct_bias": [1, "yes", None],
+    "train.correct_bias": [1, 0.0, "yes", None],
     "train.precision": ["fp16", 32],
     "train.data_workers": [-1, 65, 1.0, None],
     "train.validations_per_epoch": [0, 1.5],

@@ -138,6 +138,22 @@ def test_logits_are_divided_by_the_temperature_before_they_become_scores(exporte
     assert odds[1] == pytest.approx(odds[0] / 4)
 
 
+def test_a_drift_with_length_is_taken_off_before_the_temperature(exported: Path, tmp_path: Path) -> None:
+    texts = ["superb", "the film was superb", "the film was superb and the story was good"]
+    calibrations = ({"temperature": 2.0}, {"temperature": 2.0, "length_drift": {"slope": 0.6, "tokens": 4.0}})
+    odds = []
+    for number, calibration in enumerate(calibrations):
+        folder = shutil.copytree(exported, tmp_path / str(number))
+        write_json(folder / "calibration.json", calibration)
+        predictor = Predictor(folder)
+        lengths = [len(encoded.input_ids) for encoded in predictor.encode(texts)]
+        scores = predictor.score_texts(texts)
+        odds.append(np.log(scores / (1 - scores)))
+
+    np.testing.assert_allclose(odds[1] - odds[0], -0.3 * np.log(np.array(lengths) / 4), atol=1e-5)
+    assert predictor.predict([]) == []
+
+
 @pytest.mark.parametrize("text", [None, 5, b"good", "half \ud83d of a pair"])
 def test_what_is_no_text_is_refused_with_its_place(predictor: Predictor, text: object) -> None:
     with pytest.raises(UserError, match=r"^text 1 is .*, but must be a string of whole Unicode characters$"):

@@ -8,6 +8,7 @@ import pytest
 from sentiment.classifier import fit_head, predict
 from sentiment.encoding import Padding
 from sentiment.errors import UserError
+from sentiment.files import write_json
 from sentiment.metrics import scores_of
 from sentiment.params import Evaluate
 from sentiment.scoring import Scorer
@@ -30,6 +31,18 @@ def test_scores_are_those_of_the_models_logits_cooled_by_its_temperature_whateve
 
     np.testing.assert_allclose(Scorer(trained, FP32).score(ids), expected, atol=1e-5)
     assert np.ptp(expected) > 0.05
+
+
+def test_a_drift_with_length_is_taken_off_before_the_temperature(trained: Path, encoded: pa.Table) -> None:
+    ids = encoded["input_ids"].to_pylist()
+    before = Scorer(trained, FP32).score(ids)
+    write_json(trained / "calibration.json", {"temperature": 1.5, "length_drift": {"slope": 0.6, "tokens": 2.0}})
+
+    after = Scorer(trained, FP32).score(ids)
+
+    moved = np.log(after / (1 - after)) - np.log(before / (1 - before))
+    expected = -0.6 / 1.5 * np.log([len(sequence) / 2 for sequence in ids])
+    np.testing.assert_allclose(moved, expected, atol=1e-5)
 
 
 def test_texts_are_cleaned_and_encoded_as_in_training(trained: Path, toy_reviews: pa.Table, encoded: pa.Table) -> None:

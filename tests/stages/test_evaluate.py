@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.calibration import fit_temperature, load_temperature
+from sentiment.calibration import fit_temperature, load_calibration
 from sentiment.errors import UserError
 from sentiment.files import write_json
 from sentiment.metrics import evaluate as figures_of
@@ -88,7 +88,7 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     """Run the train stage; return its metrics and the saved model's logits of the validation reviews."""
     shutil.copytree(pretrained, folder / "models/pretrained")
 
-    def run(*, correct_bias: bool, runs: int = 1) -> tuple[dict[str, Any], np.ndarray]:
+    def run(*, correct_bias: bool | str, runs: int = 1) -> tuple[dict[str, Any], np.ndarray]:
         text = Path("params.yaml").read_text(encoding="utf-8")
         text = re.sub("correct_bias: .*", f"correct_bias: {str(correct_bias).lower()}", text)
         text = re.sub(" runs: .*", f" runs: {runs}", text)
@@ -108,7 +108,7 @@ def test_train_saves_the_temperature_and_tells_the_validation_of_the_saved_model
     metrics, logits = trained_here(correct_bias=True, runs=runs)
 
     labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
-    saved = load_temperature(Path("models/sentiment"))
+    saved = load_calibration(Path("models/sentiment")).temperature
     assert saved == pytest.approx(fit_temperature(labels, logits), rel=1e-3)
     assert metrics["temperature"] == saved
     assert f"divided by {saved:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
@@ -136,6 +136,36 @@ def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
     shift = corrected["bias_shift"]
     assert abs(shift) > 0.001
     np.testing.assert_allclose(after - before, np.tile([-shift / 2, shift / 2], (len(before), 1)), atol=1e-4)
+
+
+def test_a_drift_with_length_is_fitted_saved_and_told(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
+) -> None:
+    path = Path("data/tokenized/validation_sentences.parquet")
+    sentences = pq.read_table(path)
+    starts = pa.array([ids[:3] for ids in sentences["input_ids"].to_pylist()], pa.list_(pa.int32()))
+    pq.write_table(sentences.set_column(sentences.column_names.index("input_ids"), "input_ids", starts), path)
+
+    metrics, logits = trained_here(correct_bias="by_length")
+
+    calibration = load_calibration(Path("models/sentiment"))
+    assert calibration.length_drift is not None
+    assert calibration.length_drift.tokens == pytest.approx(3)
+    assert metrics["length_drift"] == calibration.length_drift.model_dump()
+    card = " ".join(Path("models/sentiment/README.md").read_text(encoding="utf-8").split())
+    assert "From 3 tokens on they drift by" in card
+    labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
+    figures = figures_of(labels, scores_of(logits))
+    assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
+
+
+def test_reviews_without_a_length_to_drift_over_are_refused_before_the_training(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentiment.training.fine_tune", None)
+
+    with pytest.raises(UserError, match=r"train\.correct_bias is by_length, and the validation reviews have"):
+        trained_here(correct_bias="by_length")
 
 
 def test_evaluate_tells_calibration_before_and_after_slices_and_errors(model: Path) -> None:
