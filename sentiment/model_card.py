@@ -64,8 +64,8 @@ into scores.{drift}
 CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
 BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added to positive's log odds."
 DRIFT = """
-From {tokens:.0f} tokens on they drift by {slope:+.3f} for each factor of e, the `length_drift` of `calibration.json`,
-which is to be taken off them before."""
+For each factor of e from {tokens:.0f} tokens on, positive's log odds drift by {slope:+.3f}, the `length_drift` of
+`calibration.json`, which is to be taken off before."""
 AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 

@@ -153,7 +153,7 @@ def test_a_drift_with_length_is_fitted_saved_and_told(
     assert calibration.length_drift.tokens == pytest.approx(3)
     assert metrics["length_drift"] == calibration.length_drift.model_dump()
     card = " ".join(Path("models/sentiment/README.md").read_text(encoding="utf-8").split())
-    assert "From 3 tokens on they drift by" in card
+    assert "from 3 tokens on, positive's log odds drift by" in card
     labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
     figures = figures_of(labels, scores_of(logits))
     assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
