@@ -54,7 +54,7 @@ def at_hand() -> dict[str, dict[str, Any]]:
 
 def trained(clone: Clone) -> dict[str, Any]:
     """Train as the clone's parameters say, whatever the cache has; return minutes, precision, memory and parameters."""
-    from benchmarks.timing import peak_memory
+    from benchmarks.timing import arithmetic, peak_memory
 
     clone.reproduce("tokenize")
     # Without the user's checkpoints: a training that is continued has not taken as long as it says.
@@ -63,7 +63,7 @@ def trained(clone: Clone) -> dict[str, Any]:
     metrics = clone.read("metrics/train.json")
     return {
         "minutes": json.loads(timings[-1])["seconds"] / 60,
-        "precision": clone.read("models/sentiment/provenance.json")["environment"]["precision"],
+        "arithmetic": arithmetic(),
         "memory": memory,
         "parameters": metrics["parameters"],
         "parameters_trained": metrics["parameters_trained"],

@@ -25,14 +25,25 @@ PRETRAINED = Path("models/pretrained")
 
 
 def ours(
-    train: pa.Table, params: Params, output: Path, seed: int, *, attention: str | None = None, buckets: bool = True
+    train: pa.Table,
+    params: Params,
+    output: Path,
+    seed: int,
+    *,
+    pretrained: Path = PRETRAINED,
+    attention: str | None = None,
+    buckets: bool = True,
+    compiled: bool = False,
 ) -> Trainer:
-    """Return the train stage's Trainer; `attention` and `buckets` change what is no parameter."""
+    """Return the train stage's Trainer; `attention`, `buckets` and `compiled` change what is no parameter."""
     set_seed(seed)
-    tokenizer = load_tokenizer(PRETRAINED)
-    model = build(PRETRAINED, tokenizer, params.train).to(device())
+    tokenizer = load_tokenizer(pretrained)
+    model = build(pretrained, tokenizer, params.train).to(device())
     if attention:
         model.set_attn_implementation(attention)
+    if compiled:
+        # Batches differ in length, for each of which it would compile anew.
+        model.compile(dynamic=True)
     lengths = pc.list_value_length(train["input_ids"]).to_numpy()
     # Among equal lengths the sampler has nothing to sort.
     sampler = LengthBucketSampler(lengths if buckets else np.ones_like(lengths), params.train.batch_size, seed)
@@ -50,7 +61,16 @@ def ours(
     )
 
 
-def stock(train: pa.Table, params: Params, output: Path, seed: int, *, pad_to_max: bool = False) -> Trainer:
+def stock(
+    train: pa.Table,
+    params: Params,
+    output: Path,
+    seed: int,
+    *,
+    pretrained: Path = PRETRAINED,
+    pad_to_max: bool = False,
+    bf16: bool = False,
+) -> Trainer:
     """Return transformers' own Trainer as its documentation builds it, with our batch size, rate and epochs.
 
     It pads each batch to its longest review, or to tokenize.max_length where `pad_to_max` is true.
@@ -58,18 +78,19 @@ def stock(train: pa.Table, params: Params, output: Path, seed: int, *, pad_to_ma
     set_seed(seed)
     padding = {"padding": "max_length", "max_length": params.tokenize.max_length} if pad_to_max else {}
     return Trainer(
-        AutoModelForSequenceClassification.from_pretrained(PRETRAINED, num_labels=2, local_files_only=True),
+        AutoModelForSequenceClassification.from_pretrained(pretrained, num_labels=2, local_files_only=True),
         TrainingArguments(
             str(output),
             num_train_epochs=params.train.epochs,
             learning_rate=params.train.lr,
             per_device_train_batch_size=params.train.batch_size,
+            bf16=bf16,
             seed=seed,
             disable_tqdm=True,
             report_to="none",
             save_strategy="no",
         ),
-        data_collator=DataCollatorWithPadding(load_tokenizer(PRETRAINED), **padding),
+        data_collator=DataCollatorWithPadding(load_tokenizer(pretrained), **padding),
         train_dataset=as_dataset(train),
     )
 

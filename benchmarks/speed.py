@@ -1,8 +1,9 @@
 """Measure the speed of each stage against what people would use instead, on this machine.
 
 Reads   data/raw/, data/subsampled/, models/, params.yaml
-Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md; on a processor that does not
-                                   multiply bf16, benchmarks/results_without_bf16.json
+Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md; on a processor that multiplies
+                                   bf16 in tiles (AMX) benchmarks/results_with_amx.json, on one that does not
+                                   multiply bf16 benchmarks/results_without_bf16.json
 
     python -m benchmarks.speed
 
@@ -29,9 +30,9 @@ from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
-from benchmarks.timing import Stopwatch, matmul_peak, peak_memory, ratio, seconds, spread
+from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, ratio, seconds, spread
 from docs.compute import MODELS, Model, flops_per_token
-from sentiment.classifier import load, predict, uses_bf16
+from sentiment.classifier import load, predict
 from sentiment.command import run
 from sentiment.encoding import Encoder, Padding, load_tokenizer
 from sentiment.errors import UserError
@@ -41,8 +42,12 @@ from sentiment.parquet import read_parquet, write_parquet
 from sentiment.training import as_dataset
 from stages.tokenize import SUBSAMPLED, encoded_columns
 
-RESULTS = Path("benchmarks/results.json")
-RESULTS_WITHOUT_BF16 = Path("benchmarks/results_without_bf16.json")
+RESULTS = {
+    "AMX": Path("benchmarks/results_with_amx.json"),
+    "bf16": Path("benchmarks/results.json"),
+    "fp32": Path("benchmarks/results_without_bf16.json"),
+}
+"""Where the figures are written, by the arithmetic that they are of."""
 MODEL = Path("models/sentiment")
 # Relative to what a step costs: the rivals' are the slowest.
 STEPS = {"ours": 8, "stock": 2, "stock, padded to the maximum": 2}
@@ -61,16 +66,12 @@ def flops(model: Model, lengths: np.ndarray) -> float:
     return flops_per_token(model, (lengths**2).sum() / lengths.sum()) - 3 * 2 * model.hidden**2
 
 
-def has_bf16() -> bool:
-    return uses_bf16("auto", torch.device("cpu"))
-
-
 def peak(model: Model, tokens: int) -> float:
     """Return the FLOP/s of the products of one layer with a batch's tokens, without the rest of the layer.
 
     They are in the precision that `auto` takes.
     """
-    dtype = torch.bfloat16 if has_bf16() else torch.float32
+    dtype = torch.float32 if arithmetic() == "fp32" else torch.bfloat16
     attention = 4 * [(tokens, model.hidden, model.hidden)]
     feed_forward = [(tokens, model.hidden, model.intermediate), (tokens, model.intermediate, model.hidden)]
     return matmul_peak([*attention, *feed_forward], dtype)
@@ -246,7 +247,7 @@ def copy_project(folder: Path) -> None:
 
 def machine(params: Params) -> dict[str, Any]:
     return {
-        "bf16": has_bf16(),
+        "bf16": arithmetic() != "fp32",
         "cores": os.cpu_count(),
         "processor": platform.processor() or platform.machine(),
         "threads": params.threads,
@@ -278,7 +279,7 @@ def main() -> None:
         copy_project(project)
         results["growth"] = growth(project, train, GROWTH_ROWS)
         results["memory"] = memory(project, params)
-    write_json(RESULTS if has_bf16() else RESULTS_WITHOUT_BF16, results)
+    write_json(RESULTS[arithmetic()], results)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sentiment.classifier import uses_bf16
+
 # A child counts as at least as large as the process that starts it, so a small one does.
 LAUNCHER = """
 import resource, subprocess, sys
@@ -29,14 +31,22 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     return spread([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
+def arithmetic() -> str:
+    """Return what `precision: auto` computes in on this processor: fp32, bf16, or AMX, which is bf16 in tiles."""
+    if not uses_bf16("auto", torch.device("cpu")):
+        return "fp32"
+    return "AMX" if torch.cpu.get_capabilities().get("amx_bf16") else "bf16"
+
+
 class Stopwatch(TrainerCallback):
-    """Time so many steps of a training after a first one that warms up, then stop it; count their real tokens.
+    """Time so many steps of a training after those that warm up, then stop it; count their real tokens.
 
     A training learns through `trainer.data_collator`, which the stopwatch wraps.
     """
 
-    def __init__(self, trainer: Trainer, steps: int) -> None:
+    def __init__(self, trainer: Trainer, steps: int, warmup: int = 1) -> None:
         self.steps = steps
+        self.warmup = warmup
         self.ends: list[float] = []
         self.tokens: list[int] = []
         self.collate = trainer.data_collator
@@ -50,11 +60,15 @@ class Stopwatch(TrainerCallback):
         return batch
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if torch.cuda.is_available() and len(self.ends) + 1 in {self.warmup, self.warmup + self.steps}:
+            # A GPU still works on what it was told; between these two, Python need not wait for it.
+            torch.cuda.synchronize()
         self.ends.append(time.perf_counter())
-        control.should_training_stop = len(self.ends) > self.steps
+        control.should_training_stop = len(self.ends) == self.warmup + self.steps
 
     def tokens_per_second(self) -> float:
-        return sum(self.tokens[1 : 1 + self.steps]) / (self.ends[-1] - self.ends[0])
+        timed = slice(self.warmup, self.warmup + self.steps)
+        return sum(self.tokens[timed]) / (self.ends[-1] - self.ends[self.warmup - 1])
 
 
 def matmul_peak(shapes: Sequence[tuple[int, int, int]], dtype: torch.dtype, runs: int = 5) -> float:

@@ -32,6 +32,10 @@ from sentiment.params import Train
 from sentiment.portable import is_portable
 from sentiment.reviews import LABELS
 
+# cuDNN's attention, which torch prefers on newer GPUs, plans anew for each length of a batch. Lengths vary, and a plan
+# takes longer than its batch.
+torch.backends.cuda.enable_cudnn_sdp(False)
+
 PROVENANCE = "provenance.json"
 """What train writes beside a model: all that its bits depend on, and the sha256 of its weights."""
 

@@ -98,7 +98,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
 EXPORTED_USE = """\
 ## Use
 `sentiment.predictor.Predictor` loads this folder with numpy, pyarrow, tokenizers and onnxruntime; it cleans and encodes
-texts as in training, and divides the logits by the temperature of `calibration.json`.
+texts as in training, and calibrates the logits as `calibration.json` says.
 
 ## Exported
 `model.onnx` holds the weights as 8-bit integers, {bytes_int8:,} bytes instead of {bytes_fp32:,}. Of {n:,} test reviews

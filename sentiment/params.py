@@ -111,6 +111,7 @@ class Train(Strict):
     scheduler: Literal["linear", "cosine", "constant"]
     averaging: float = Field(ge=0, lt=1)
     runs: int = Field(ge=1, le=100)
+    pretrained_share: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     layers: Annotated[int, Field(ge=1)] | None
@@ -155,6 +156,12 @@ class Train(Strict):
     def _random_weights_learn(self) -> Self:
         if self.from_scratch and self.freeze != "none":
             raise ValueError("freeze: none where from_scratch is true (what is frozen would stay random)")
+        return self
+
+    @model_validator(mode="after")
+    def _random_weights_are_not_mixed_in(self) -> Self:
+        if self.from_scratch and self.pretrained_share:
+            raise ValueError("pretrained_share: 0 where from_scratch is true (there are no pretrained weights)")
         return self
 
     @model_validator(mode="after")

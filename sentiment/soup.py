@@ -3,17 +3,21 @@
 Trainings whose batches come in another order end in the same basin of the loss, at its rim in other directions. The
 average lies deeper in it, and reads other kinds of reviews better than each of them, at the cost of one model
 (Wortsman et al. 2022, arXiv:2203.05482; Rame et al. 2022, arXiv:2205.09739).
+
+The pretrained weights are in reach of the trained ones, too, and on the way between them lie models that keep more of
+what they could read before (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
 """
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import torch
 from safetensors.torch import load_file, save_model
+from torch import nn
 from transformers import PreTrainedModel, set_seed
 
 from sentiment.encoding import Padding
@@ -67,11 +71,21 @@ def fine_tune_several(
     return {name: sums.get(name, value) for name, value in runs[0].items() if name != "validation"}
 
 
+def weights_of(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a copy of the module's weights by name."""
+    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
+
+
 @torch.no_grad()
+def mix_in(module: nn.Module, weights: Mapping[str, torch.Tensor], share: float) -> None:
+    """Move the module's weights towards those of the same names, by that share of the way."""
+    own = module.state_dict()
+    for name, weight in weights.items():
+        if weight.is_floating_point():
+            own[name].lerp_(weight, share)
+
+
 def take_average(model: PreTrainedModel, files: Sequence[Path]) -> None:
     """Give the model the average of the weights that were saved of it."""
-    weights = model.state_dict()
     for number, file in enumerate(files, start=1):
-        for name, weight in load_file(file, device=str(model.device)).items():
-            if weight.is_floating_point():
-                weights[name].lerp_(weight, 1 / number)
+        mix_in(model, load_file(file, device=str(model.device)), 1 / number)

@@ -68,7 +68,9 @@ class AveragingTrainer(Trainer):
         self.sampler = sampler
         self.layer_decay = layer_decay
         self.decay = decay
-        self.averages = [(weight, weight.detach().clone()) for weight in self.model.parameters()]
+        # What is frozen is its own average.
+        self.learning = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.averages = [weight.detach().clone() for weight in self.learning]
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
 
@@ -87,8 +89,7 @@ class AveragingTrainer(Trainer):
         step = self.state.global_step
         # The first steps leave less of the average, so that it doesn't lag behind them.
         kept = min(self.decay, (1 + step) / (10 + step)) if step else 0
-        for weight, average in self.averages:
-            average.lerp_(weight, 1 - kept)
+        torch._foreach_lerp_(self.averages, self.learning, 1 - kept)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -100,7 +101,7 @@ class AveragingTrainer(Trainer):
             self._swap()
 
     def _swap(self) -> None:
-        for weight, average in self.averages:
+        for weight, average in zip(self.learning, self.averages, strict=True):
             weight.data, average.data = average.data, weight.data
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:

@@ -86,7 +86,7 @@ def main() -> None:
     from sentiment.classifier import PROVENANCE, build, device, fit_head, uses_bf16
     from sentiment.encoding import Padding, load_tokenizer
     from sentiment.model_card import environment, model_card
-    from sentiment.soup import fine_tune_several
+    from sentiment.soup import fine_tune_several, mix_in, weights_of
     from sentiment.training import fine_tune
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
@@ -116,8 +116,10 @@ def main() -> None:
             typical_lengths(sentences, validation)
         if params.train.head == "probe":
             fit_head(model, train, padding, params.train.precision)
+        pretrained = weights_of(model.base_model) if params.train.pretrained_share else {}
         fit = fine_tune if params.train.runs == 1 else fine_tune_several
         metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
+        mix_in(model.base_model, pretrained, params.train.pretrained_share)
         metrics |= calibrate(model, padding, validation, sentences, params.train)
 
         preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)

@@ -10,11 +10,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoModel, BertConfig
 
-from benchmarks import speed, timing
+from benchmarks import gpu, speed, timing
 from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread
 from docs.compute import MODELS, flops_per_token
+from docs.figures import performance
+from sentiment.errors import UserError
+from sentiment.files import write_json
 from sentiment.params import load_params
 
 SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)
@@ -37,25 +41,28 @@ def test_repetitions_without_a_rival_are_refused() -> None:
         ratio([1, 2], [1])
 
 
-def test_the_warming_step_and_padding_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([10.0, 12.0, 16.0])
+@pytest.mark.parametrize(("warmup", "real_tokens"), [(1, 2 + 1), (2, 1 + 3)])
+def test_warming_steps_and_padding_are_not_counted(
+    warmup: int, real_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([5.0] * (warmup - 1) + [10.0, 12.0, 16.0])
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         return {"attention_mask": torch.tensor([row["mask"] for row in rows])}
 
     trainer = SimpleNamespace(data_collator=collate, add_callback=lambda _: None, remove_callback=lambda _: None)
-    stopwatch = Stopwatch(trainer, steps=2)
+    stopwatch = Stopwatch(trainer, steps=2, warmup=warmup)
     control = SimpleNamespace(should_training_stop=False)
     stopped = []
-    for mask in ([1] * 100, [1, 1, 0], [1, 0, 0], [1, 1, 1]):  # the loader fetches one batch too many
+    for mask in ([1] * 100, [1, 1, 0], [1, 0, 0], [1, 1, 1], [1] * 9):  # the loader fetches one batch too many
         trainer.data_collator([{"mask": mask}])
-    for _ in range(3):
+    for _ in range(warmup + 2):
         stopwatch.on_step_end(None, None, control)
         stopped.append(control.should_training_stop)
 
-    assert stopped == [False, False, True]
-    assert stopwatch.tokens_per_second() == pytest.approx((2 + 1) / 6)
+    assert stopped == [False] * (warmup + 1) + [True]
+    assert stopwatch.tokens_per_second() == pytest.approx(real_tokens / 6)
 
 
 def test_attention_costs_each_token_the_length_of_its_review() -> None:
@@ -90,16 +97,74 @@ def test_peak_memory_is_that_of_the_process_alone(tmp_path: Path) -> None:
     assert large > 200 * 2**20 > small
 
 
-@pytest.mark.parametrize(("bf16", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+@pytest.mark.parametrize(
+    ("arithmetic", "dtype"), [("AMX", torch.bfloat16), ("bf16", torch.bfloat16), ("fp32", torch.float32)]
+)
 def test_the_peak_is_that_of_the_precision_that_auto_takes(
-    bf16: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    arithmetic: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(speed, "uses_bf16", lambda precision, _device: bf16 and precision == "auto")
+    monkeypatch.setattr(speed, "arithmetic", lambda: arithmetic)
     monkeypatch.setattr(speed, "matmul_peak", lambda _shapes, dtype: seen.append(dtype))
     speed.peak(MODELS["all-MiniLM-L6-v2"], 16)
 
     assert seen == [dtype]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "file"),
+    [
+        ({"avx2": True}, "results_without_bf16.json"),
+        ({"avx512_bf16": True}, "results.json"),
+        ({"avx512_bf16": True, "amx_bf16": True}, "results_with_amx.json"),
+    ],
+)
+def test_each_arithmetic_has_a_file_of_its_own(
+    capabilities: dict[str, bool], file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+
+    assert speed.RESULTS[speed.arithmetic()].name == file
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_measurement_on_a_gpu_says_that_there_is_none() -> None:
+    with pytest.raises(
+        UserError, match=r"^torch sees no GPU here; for processors there is python -m benchmarks\.speed$"
+    ):
+        gpu.main([])
+
+
+def test_models_measured_on_a_gpu_have_random_weights_and_the_pretrained_models_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "from").mkdir()
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        (tmp_path / "from" / name).write_text("{}")
+    monkeypatch.setattr(gpu, "PRETRAINED", tmp_path / "from")
+    folder = gpu.pretrained(
+        BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2), tmp_path / "to"
+    )
+
+    assert (folder / "tokenizer.json").read_text() == "{}"
+    assert AutoModel.from_pretrained(folder).config.hidden_size == 8
+
+
+def test_the_table_of_a_gpu_has_a_row_for_each_model_work_and_rival(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(unit: str) -> dict[str, Any]:
+        rivals = {"ours": spread([3000.0]), "stock": spread([1500.0])}
+        return {f"{unit}_per_second": rivals, "ratio": {"stock": ratio([3000.0], [1500.0])}}
+
+    monkeypatch.chdir(tmp_path)
+    works = {"training": measured("tokens"), "evaluation": measured("reviews")}
+    write_json(tmp_path / performance.GPU, {"models": {"small": works}})
+
+    assert performance.gpu().splitlines()[2:] == [
+        "| small | training, tokens/s | 3,000 | stock | 1,500 | **2.00** (2.00 to 2.00) |",
+        "| small | evaluation, reviews/s | 3,000 | stock | 1,500 | **2.00** (2.00 to 2.00) |",
+    ]
 
 
 @pytest.mark.parametrize(("datasets", "first"), [(["books", "travel"], ["books"]), ([], None)])

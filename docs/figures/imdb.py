@@ -14,7 +14,7 @@ def imdb() -> str:
     rows = [
         [
             name,
-            f"{recipe['minutes']:.1f}, {recipe['precision']}",
+            f"{recipe['minutes']:.1f}, {recipe['arithmetic']}",
             f"{recipe['validation']['accuracy']:.3f}",
             with_interval(recipe["tested"]["imdb-test"]),
             with_interval(recipe["baseline"]["imdb-test"]),

@@ -1,5 +1,6 @@
 """Figures of docs/performance.md."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from docs.figures.tables import if_measured, read, table
 
 RESULTS = "benchmarks/results.json"
+WITH_AMX = "benchmarks/results_with_amx.json"
 WITHOUT_BF16 = "benchmarks/results_without_bf16.json"
+GPU = "benchmarks/gpu.json"
 
 
 def ranged(measured: dict[str, float], digits: int = 0) -> str:
@@ -66,9 +69,9 @@ def peak_shares(file: str) -> str:
     )
 
 
-def time_spent() -> str:
+def time_spent(file: str) -> str:
     """Return what the time of training and evaluation is spent on, the largest share of training first."""
-    spent = read(RESULTS)["profile"]
+    spent = read(file)["profile"]
     kinds = sorted(spent["training"], key=lambda kind: (kind == "everything else", -spent["training"][kind]))
     return table(
         ["", "training", "evaluation"],
@@ -78,7 +81,7 @@ def time_spent() -> str:
 
 def by_arithmetic(part: str) -> dict[str, Any]:
     """Return a part of what was measured by the arithmetic it was measured in."""
-    files = {"bf16": RESULTS, "fp32": WITHOUT_BF16}
+    files = {"AMX": WITH_AMX, "bf16": RESULTS, "fp32": WITHOUT_BF16}
     return {arithmetic: read(file)[part] for arithmetic, file in files.items() if Path(file).exists()}
 
 
@@ -114,15 +117,34 @@ def growth() -> str:
     )
 
 
+def gpu() -> str:
+    """Return our speeds on the GPU, those of the stock Trainer, and the ratios, by model."""
+    rows = []
+    for model, figures in read(GPU)["models"].items():
+        for work, speeds in (("training", "tokens_per_second"), ("evaluation", "reviews_per_second")):
+            unit = speeds.split("_")[0]
+            medians = {name: f"{speed['median']:,.0f}" for name, speed in figures[work][speeds].items()}
+            for rival, ratio in figures[work]["ratio"].items():
+                rows.append([model, f"{work}, {unit}/s", medians["ours"], rival, medians[rival], ranged(ratio, 2)])
+    return table(["model", "", "ours", "instead of", "theirs", "ratio"], *rows)
+
+
+def measured_there(figure: Callable[[str], str], file: str) -> Callable[[], str]:
+    """Return a figure of what not every machine can measure."""
+    return partial(if_measured, partial(figure, file), file, "make bench")
+
+
 FIGURES = {
     "speed": partial(speed, RESULTS),
-    "speed-in-single-precision": partial(if_measured, partial(speed, WITHOUT_BF16), WITHOUT_BF16, "make bench"),
+    "speed-with-amx": measured_there(speed, WITH_AMX),
+    "speed-in-single-precision": measured_there(speed, WITHOUT_BF16),
     "ablation": ablation,
     "peak-shares": partial(peak_shares, RESULTS),
-    "peak-shares-in-single-precision": partial(
-        if_measured, partial(peak_shares, WITHOUT_BF16), WITHOUT_BF16, "make bench"
-    ),
-    "time-spent": time_spent,
+    "peak-shares-with-amx": measured_there(peak_shares, WITH_AMX),
+    "peak-shares-in-single-precision": measured_there(peak_shares, WITHOUT_BF16),
+    "time-spent": partial(time_spent, RESULTS),
+    "time-spent-with-amx": measured_there(time_spent, WITH_AMX),
     "stage-memory": stage_memory,
     "growth": growth,
+    "gpu": partial(if_measured, gpu, GPU, "python -m benchmarks.gpu"),
 }

@@ -83,21 +83,25 @@ def on_imdb(recipe: str) -> list[str]:
     measured = read("benchmarks/imdb.json")["recipes"][recipe]
     accuracy = with_interval(measured["tested"]["imdb-test"])
     command = f"`dvc exp run {' '.join(changes)}`"
-    about = f"{measured['minutes']:.0f} min with {measured['precision']}"
+    about = f"{measured['minutes']:.0f} min with {measured['arithmetic']}"
     return [command, about, f"{accuracy} on IMDB's test reviews"]
 
 
 def best_on_imdb() -> str:
-    """Return the recipe for IMDB that validated best within 15 minutes, of those on all of its reviews."""
+    """Return the recipe for IMDB that validated best within 15 minutes, of those on all of its reviews.
+
+    Of recipes as accurate the one with the lower log loss.
+    """
     measured = read("benchmarks/imdb.json")["recipes"]
     whole = {name for name, recipe in measured.items() if recipe["minutes"] <= 15 and name != "first look"}
-    return max(whole, key=lambda name: measured[name]["validation"]["accuracy"])
+    validation = {name: measured[name]["validation"] for name in whole}
+    return max(validation, key=lambda name: (validation[name]["accuracy"], -validation[name]["log_loss"]))
 
 
 def ways() -> str:
     """Return what to run with what one has, how long its training takes and what to expect."""
     params = load_params()
-    tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs
+    tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs * params.train.runs
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
     gpu = 2 * read("docs/compute.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
     films = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test films"

@@ -6,6 +6,7 @@ from statistics import mean
 from docs.figures.tables import if_measured, read
 
 IMDB, PLAN = "benchmarks/imdb_sweep.json", "benchmarks/imdb_sweep.yaml"
+STEPS, STEPS_PLAN = "benchmarks/sweep_steps.json", "benchmarks/sweep_steps.yaml"
 
 
 def sweep(file: str) -> str:
@@ -22,6 +23,7 @@ def sweep(file: str) -> str:
 
 FIGURES = {
     "sweep": partial(sweep, "benchmarks/sweep.json"),
+    "sweep-steps": partial(if_measured, partial(sweep, STEPS), STEPS, f"python -m benchmarks.sweep {STEPS_PLAN}"),
     "imdb-sweep": partial(if_measured, partial(sweep, IMDB), IMDB, f"python -m benchmarks.sweep {PLAN} FOLDER"),
     "sweep-without-averaging": partial(sweep, "benchmarks/sweep_without_averaging.json"),
 }

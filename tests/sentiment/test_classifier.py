@@ -49,6 +49,10 @@ def logits_of(model: PreTrainedModel, sequences: list[list[int]], padding: Any, 
     return predict(model, sequences, padding, batch_size=batch_size, precision="fp32")
 
 
+def test_no_attention_is_planned_anew_for_each_length_of_a_batch() -> None:
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_saved_classifier_gives_the_same_logits(
     build_with: Build, sequences: list[list[int]], padding: Padding, tmp_path: Path, pooling: str

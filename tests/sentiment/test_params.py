@@ -41,6 +41,7 @@ ILLEGAL: dict[str, list[Any]] = {
     "train.lr": [0, 0.11, "3e-5", True, float("nan"), float("inf")],
     "train.averaging": [-0.1, 1, None],
     "train.runs": [0, 101, 2.0, None],
+    "train.pretrained_share": [-0.1, 1, "0.1", None],
     "train.batch_size": [0, 32.0, None],
     "train.warmup_share": [-0.1, 0.6, None],
     "train.weight_decay": [-0.1, 1.1],
@@ -187,6 +188,15 @@ def test_a_training_that_is_shortened_runs_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
         load_params(path)
     assert load_params(written(tmp_path, runs)).train.runs == 2
+
+
+def test_random_weights_have_no_share_of_pretrained_ones(tmp_path: Path) -> None:
+    share, random = ("pretrained_share: 0.0", "pretrained_share: 0.5"), ("from_scratch: false", "from_scratch: true")
+    path = written(tmp_path, share, random, ("freeze: embeddings", "freeze: none"))
+    sentence = "train needs pretrained_share: 0 where from_scratch is true (there are no pretrained weights)"
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, share)).train.pretrained_share == 0.5
 
 
 @pytest.mark.parametrize(

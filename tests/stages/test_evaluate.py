@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel
 
 from sentiment.calibration import fit_temperature, load_calibration
 from sentiment.errors import UserError
@@ -88,10 +91,13 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     """Run the train stage; return its metrics and the saved model's logits of the validation reviews."""
     shutil.copytree(pretrained, folder / "models/pretrained")
 
-    def run(*, correct_bias: bool | str, runs: int = 1) -> tuple[dict[str, Any], np.ndarray]:
+    def run(
+        *, correct_bias: bool | str, runs: int = 1, pretrained_share: float = 0.0
+    ) -> tuple[dict[str, Any], np.ndarray]:
         text = Path("params.yaml").read_text(encoding="utf-8")
         text = re.sub("correct_bias: .*", f"correct_bias: {str(correct_bias).lower()}", text)
         text = re.sub(" runs: .*", f" runs: {runs}", text)
+        text = re.sub("pretrained_share: .*", f"pretrained_share: {pretrained_share}", text)
         Path("params.yaml").write_text(text, encoding="utf-8")
         train.main()
         scorer = Scorer(Path("models/sentiment"), Evaluate(batch_size=64, precision="fp32"))
@@ -136,6 +142,24 @@ def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
     shift = corrected["bias_shift"]
     assert abs(shift) > 0.001
     np.testing.assert_allclose(after - before, np.tile([-shift / 2, shift / 2], (len(before), 1)), atol=1e-4)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_the_encoder_keeps_the_share_asked_for_of_its_pretrained_weights_and_the_head_none(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], runs: int
+) -> None:
+    def trained(share: float) -> dict[str, torch.Tensor]:
+        trained_here(correct_bias=False, runs=runs, pretrained_share=share)
+        return load_file("models/sentiment/model.safetensors")
+
+    pretrained = AutoModel.from_pretrained("models/pretrained").state_dict()
+    tuned, mixed = trained(0.0), trained(0.25)
+
+    assert mixed.keys() == tuned.keys()
+    for name, weight in mixed.items():
+        before = pretrained.get(name.removeprefix("encoder."), tuned[name])
+        torch.testing.assert_close(weight, 0.75 * tuned[name] + 0.25 * before)
+    assert any(not torch.equal(weight, tuned[name]) for name, weight in mixed.items())
 
 
 def test_a_drift_with_length_is_fitted_saved_and_told(
