@@ -191,7 +191,7 @@ def test_a_training_that_is_shortened_runs_once(tmp_path: Path) -> None:
 
 
 def test_random_weights_have_no_share_of_pretrained_ones(tmp_path: Path) -> None:
-    share, random = ("pretrained_share: 0.0", "pretrained_share: 0.5"), ("from_scratch: false", "from_scratch: true")
+    share, random = ("pretrained_share: 0.2", "pretrained_share: 0.5"), ("from_scratch: false", "from_scratch: true")
     path = written(tmp_path, share, random, ("freeze: embeddings", "freeze: none"))
     sentence = "train needs pretrained_share: 0 where from_scratch is true (there are no pretrained weights)"
     with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
@@ -209,12 +209,13 @@ def test_random_weights_have_no_share_of_pretrained_ones(tmp_path: Path) -> None
 )
 def test_what_is_frozen_must_suit(tmp_path: Path, change: tuple[str, str], suits: str, reason: str) -> None:
     key, value = change[1].split(": ")
+    none_kept = ("pretrained_share: 0.2", "pretrained_share: 0.0")
     for freeze in {"none", "embeddings", "encoder"} - {suits}:
-        path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), change)
+        path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {freeze}\n"), change, none_kept)
         sentence = f"train needs freeze: {suits} where {key} {reason}"
         with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
             load_params(path)
-    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {suits}\n"), change)
+    path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {suits}\n"), change, none_kept)
     assert str(getattr(load_params(path).train, key)).lower() == value
 
 
