@@ -178,7 +178,7 @@ def test_more_layers_than_there_are_are_refused(make: Build) -> None:
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_training_from_scratch_has_the_architecture_and_none_of_the_weights(make: Build, pooling: str) -> None:
     pretrained = make(pooling=pooling, freeze="none")
-    scratch = make(pooling=pooling, freeze="none", from_scratch=True)
+    scratch = make(pooling=pooling, freeze="none", from_scratch=True, pretrained_share=0.0)
     assert {name: weight.shape for name, weight in scratch.named_parameters()} == {
         name: weight.shape for name, weight in pretrained.named_parameters()
     }

@@ -51,7 +51,7 @@ def test_every_parameter_that_made_the_model_is_in_the_table(card: Callable[...,
 
 
 def test_a_model_that_was_trained_from_scratch_says_so(card: Callable[..., str]) -> None:
-    text = card(train={"from_scratch": True, "freeze": "none"})
+    text = card(train={"from_scratch": True, "freeze": "none", "pretrained_share": 0.0})
     assert "The encoder, trained from random weights, is org/tiny" in text
 
 
