@@ -109,9 +109,7 @@ SERVER = "needs a server of one's own"
 ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
-    "dvc exp run -S dataset=imdb -S train.epochs=1 -S train.validations_per_epoch=3 -S train.batch_size=32 "
-    "-S train.pretrained_share=0.0 -S train.correct_bias=false -S subsample.train_size=2000 "
-    "-S subsample.test_size=1000": HUB,
+    "dvc exp run -S dataset=imdb -S subsample.train_size=2000 -S subsample.test_size=1000": HUB,
     "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S 'tokenize.parts=[1]' -S train.epochs=2 "
     "-S train.lr=5e-5 -S tokenize.max_length=128": HUB,
     "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 "
