@@ -24,7 +24,7 @@ import transformers
 from tqdm import tqdm
 from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, Trainer
 
-from benchmarks.recipes import PRETRAINED, ours, stock
+from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.speed import whole
 from benchmarks.timing import Stopwatch, ratio, seconds, spread
 from sentiment.classifier import predict
@@ -48,27 +48,6 @@ def pretrained(config: PreTrainedConfig, folder: Path) -> Path:
     return folder
 
 
-def recipes(train: pa.Table, params: Params, model: Path, output: Path) -> dict[str, Callable[[int], Trainer]]:
-    """Return the Trainers by name; each is built with a seed."""
-
-    def changed(**changes: object) -> Params:
-        return params.model_copy(update={"train": params.train.model_copy(update=changes)})
-
-    mine = partial(ours, train, output=output, pretrained=model)
-    theirs = partial(stock, train, params, output, pretrained=model)
-    return {
-        "ours": lambda seed: mine(params, seed=seed),
-        "without bf16": lambda seed: mine(changed(precision="fp32"), seed=seed),
-        "without fused attention": lambda seed: mine(params, seed=seed, attention="eager"),
-        "without length buckets": lambda seed: mine(params, seed=seed, buckets=False),
-        "without frozen embeddings": lambda seed: mine(changed(freeze="none"), seed=seed),
-        "without dropout 0": lambda seed: mine(changed(dropout=None), seed=seed),
-        "stock": theirs,
-        "stock in bf16": partial(theirs, bf16=True),
-        "stock, padded to the maximum": partial(theirs, pad_to_max=True),
-    }
-
-
 def timed(trainer: Trainer) -> tuple[float, float]:
     """Return a training's real tokens per second, and the seconds that it took to warm up."""
     stopwatch = Stopwatch(trainer, STEPS, WARMUP)
@@ -84,8 +63,10 @@ def training(train: pa.Table, params: Params, model: Path, repetitions: int) -> 
     """
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as output:
+        rivals = recipes(train, params, Path(output), model)
+        rivals["stock in bf16"] = partial(stock, train, params, Path(output), pretrained=model, bf16=True)
         for seed in tqdm(range(repetitions), desc="training"):
-            for name, build in recipes(train, params, model, Path(output)).items():
+            for name, build in rivals.items():
                 speeds.setdefault(name, []).append(timed(build(seed))[0])
         mine = partial(ours, train, params, Path(output), repetitions, pretrained=model)
         plain, start = timed(mine())

@@ -95,19 +95,25 @@ def stock(
     )
 
 
-def recipes(train: pa.Table, params: Params, output: Path) -> dict[str, Callable[[int], Trainer]]:
+def recipes(
+    train: pa.Table, params: Params, output: Path, pretrained: Path = PRETRAINED
+) -> dict[str, Callable[[int], Trainer]]:
     """Return the Trainers by name; each is built with a seed."""
+    # What it is compared with is what the device does not take by itself.
+    attention, other = ("fused", "eager") if device().type == "cuda" else ("eager", "sdpa")
+    mine = partial(ours, train, output=output, pretrained=pretrained)
+    theirs = partial(stock, train, params, output, pretrained=pretrained)
 
     def changed(**changes: object) -> Params:
         return params.model_copy(update={"train": params.train.model_copy(update=changes)})
 
     return {
-        "ours": partial(ours, train, params, output),
-        "without bf16": partial(ours, train, changed(precision="fp32"), output),
-        "without eager attention": partial(ours, train, params, output, attention="sdpa"),
-        "without dropout 0": partial(ours, train, changed(dropout=None), output),
-        "without frozen embeddings": partial(ours, train, changed(freeze="none"), output),
-        "without length buckets": partial(ours, train, params, output, buckets=False),
-        "stock": partial(stock, train, params, output),
-        "stock, padded to the maximum": partial(stock, train, params, output, pad_to_max=True),
+        "ours": lambda seed: mine(params, seed=seed),
+        "without bf16": lambda seed: mine(changed(precision="fp32"), seed=seed),
+        f"without {attention} attention": lambda seed: mine(params, seed=seed, attention=other),
+        "without dropout 0": lambda seed: mine(changed(dropout=None), seed=seed),
+        "without frozen embeddings": lambda seed: mine(changed(freeze="none"), seed=seed),
+        "without length buckets": lambda seed: mine(params, seed=seed, buckets=False),
+        "stock": theirs,
+        "stock, padded to the maximum": partial(theirs, pad_to_max=True),
     }

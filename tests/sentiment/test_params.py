@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from sentiment.errors import UserError
-from sentiment.files import write_json
-from sentiment.params import Params, Preprocessing, load_params, load_preprocessing
+from sentiment.params import Params, load_params
 from sentiment.schemas import read_yaml, validate
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -173,30 +172,34 @@ def test_an_empty_list_is_refused_where_something_must_be_in_it(key: str) -> Non
         validate(Params, content, "params.yaml")
 
 
-def test_a_head_fitted_on_averages_needs_them(tmp_path: Path) -> None:
-    path = written(tmp_path, ("pooling: mean", "pooling: first"), ("head: random", "head: probe"))
-    sentence = "train needs head: random where pooling is first (the probe is fitted on averages)"
-    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+@pytest.mark.parametrize(
+    ("legal", "illegal", "sentence"),
+    [
+        (
+            [("pooling: mean", "pooling: first")],
+            ("head: random", "head: probe"),
+            "head: random where pooling is first (the probe is fitted on averages)",
+        ),
+        (
+            [("  runs: 1", "  runs: 2")],
+            ("fit_budget: false", "fit_budget: true"),
+            "runs: 1 where fit_budget is true (each run would be timed, and end elsewhere)",
+        ),
+        (
+            [("pretrained_share: 0.2", "pretrained_share: 0.5"), ("freeze: embeddings", "freeze: none")],
+            ("from_scratch: false", "from_scratch: true"),
+            "pretrained_share: 0 where from_scratch is true (there are no pretrained weights)",
+        ),
+    ],
+)
+def test_what_is_legal_alone_may_not_go_together(
+    tmp_path: Path, legal: list[tuple[str, str]], illegal: tuple[str, str], sentence: str
+) -> None:
+    path = written(tmp_path, *legal, illegal)
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: train needs {sentence}')}$"):
         load_params(path)
-    assert load_params(written(tmp_path, ("pooling: mean", "pooling: first")))
-
-
-def test_a_training_that_is_shortened_runs_once(tmp_path: Path) -> None:
-    runs, fit = ("  runs: 1", "  runs: 2"), ("fit_budget: false", "fit_budget: true")
-    path = written(tmp_path, runs, fit)
-    sentence = "train needs runs: 1 where fit_budget is true (each run would be timed, and end elsewhere)"
-    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
-        load_params(path)
-    assert load_params(written(tmp_path, runs)).train.runs == 2
-
-
-def test_random_weights_have_no_share_of_pretrained_ones(tmp_path: Path) -> None:
-    share, random = ("pretrained_share: 0.2", "pretrained_share: 0.5"), ("from_scratch: false", "from_scratch: true")
-    path = written(tmp_path, share, random, ("freeze: embeddings", "freeze: none"))
-    sentence = "train needs pretrained_share: 0 where from_scratch is true (there are no pretrained weights)"
-    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
-        load_params(path)
-    assert load_params(written(tmp_path, share)).train.pretrained_share == 0.5
+    key, value = legal[0][1].strip().split(": ")
+    assert str(getattr(load_params(written(tmp_path, *legal)).train, key)) == value
 
 
 @pytest.mark.parametrize(
@@ -285,18 +288,3 @@ def test_one_column_of_text_or_several_may_be_named(tmp_path: Path) -> None:
     assert load_params(PARAMS).download.text == ["text"]
     path = written(tmp_path, ("  text: text\n", "  text: [title, content]\n"))
     assert load_params(path).download.text == ["title", "content"]
-
-
-def test_preprocessing_is_read_as_train_wrote_it(tmp_path: Path, params_with: Callable[..., Params]) -> None:
-    params = params_with()
-    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
-    write_json(tmp_path / "preprocessing.json", preprocessing.model_dump())
-    assert load_preprocessing(tmp_path) == preprocessing
-
-
-@pytest.mark.parametrize("content", [None, "", "{}", '{"cleaning": {'])
-def test_missing_or_damaged_preprocessing_is_refused(tmp_path: Path, content: str | None) -> None:
-    if content is not None:
-        (tmp_path / "preprocessing.json").write_text(content)
-    with pytest.raises(UserError, match=f"^{re.escape(str(tmp_path / 'preprocessing.json'))}"):
-        load_preprocessing(tmp_path)
