@@ -27,7 +27,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, Tr
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.speed import whole
 from benchmarks.timing import Stopwatch, ratio, seconds, spread
-from sentiment.classifier import predict
+from sentiment.classifier import build, device, predict
 from sentiment.command import run
 from sentiment.encoding import Padding, load_tokenizer
 from sentiment.errors import UserError
@@ -81,10 +81,11 @@ def training(train: pa.Table, params: Params, model: Path, repetitions: int) -> 
 def evaluation(test: pa.Table, params: Params, model: Path, repetitions: int) -> dict[str, Any]:
     """Return the reviews per second of our predict and of the stock Trainer's, with batches of the same size."""
     sequences = test["input_ids"].to_pylist()
-    padding = Padding.of(load_tokenizer(PRETRAINED))
+    tokenizer = load_tokenizer(PRETRAINED)
+    padding = Padding.of(tokenizer)
+    classifier = build(model, tokenizer, params.train).to(device())
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as output:
-        classifier = ours(test, params, Path(output), 0, pretrained=model).model
         trainers = {
             name: stock(test, params, Path(output), 0, pretrained=model, bf16=bf16)
             for name, bf16 in (("stock", False), ("stock in bf16", True))

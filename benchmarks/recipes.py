@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from torch.utils.data import DataLoader
 from transformers import (
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
@@ -14,6 +15,7 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
+from transformers.training_args import OptimizerNames
 
 from sentiment.classifier import build, device
 from sentiment.encoding import Padding, load_tokenizer
@@ -33,9 +35,11 @@ def ours(
     pretrained: Path = PRETRAINED,
     attention: str | None = None,
     buckets: bool = True,
+    by_rows: bool = True,
+    fused_optimizer: bool = True,
     compiled: bool = False,
 ) -> Trainer:
-    """Return the train stage's Trainer; `attention`, `buckets` and `compiled` change what is no parameter."""
+    """Return the train stage's Trainer; what follows `pretrained` changes what is no parameter."""
     set_seed(seed)
     tokenizer = load_tokenizer(pretrained)
     model = build(pretrained, tokenizer, params.train).to(device())
@@ -49,9 +53,12 @@ def ours(
     sampler = LengthBucketSampler(lengths if buckets else np.ones_like(lengths), params.train.batch_size, seed)
     steps = round(params.train.epochs * sampler.steps_per_epoch)
     dataset = as_dataset(train)
-    return AveragingTrainer(
+    options = arguments(params.train, seed, steps, output, model.device)
+    if not fused_optimizer:
+        options.optim = OptimizerNames.ADAMW_TORCH
+    trainer = AveragingTrainer(
         model,
-        arguments(params.train, seed, steps, output, model.device),
+        options,
         data_collator=Padding.of(tokenizer),
         train_dataset=dataset,
         eval_dataset=dataset,
@@ -59,6 +66,25 @@ def ours(
         decay=params.train.averaging,
         layer_decay=params.train.layer_decay,
     )
+    if not by_rows:
+        batches = batches_of_tokens(lengths, round(params.train.batch_size * lengths.mean()), seed)
+        trainer.get_train_dataloader = lambda: DataLoader(
+            dataset, batch_sampler=batches, collate_fn=trainer.data_collator
+        )
+    return trainer
+
+
+def batches_of_tokens(lengths: np.ndarray, tokens: int, seed: int) -> list[list[int]]:
+    """Return batches of row numbers of like length, shuffled, each of at most so many tokens, padding included.
+
+    A longer row has one for itself.
+    """
+    batches: list[list[int]] = [[]]
+    for row in np.argsort(lengths, kind="stable").tolist():
+        if batches[-1] and (len(batches[-1]) + 1) * lengths[row] > tokens:
+            batches.append([])
+        batches[-1].append(row)
+    return [batches[place] for place in np.random.default_rng(seed).permutation(len(batches))]
 
 
 def stock(
@@ -114,6 +140,8 @@ def recipes(
         "without dropout 0": lambda seed: mine(changed(dropout=None), seed=seed),
         "without frozen embeddings": lambda seed: mine(changed(freeze="none"), seed=seed),
         "without length buckets": lambda seed: mine(params, seed=seed, buckets=False),
+        "without batches by rows": lambda seed: mine(params, seed=seed, by_rows=False),
+        "without fused optimizer": lambda seed: mine(params, seed=seed, fused_optimizer=False),
         "stock": theirs,
         "stock, padded to the maximum": partial(theirs, pad_to_max=True),
     }

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from transformers import AutoModel, BertConfig
 
 from benchmarks import gpu, speed, timing
+from benchmarks.recipes import batches_of_tokens
 from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread
 from docs.compute import MODELS, flops_per_token
@@ -40,6 +41,17 @@ def test_a_ratio_compares_each_repetition_with_its_own_rival() -> None:
 def test_repetitions_without_a_rival_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         ratio([1, 2], [1])
+
+
+@given(lengths=st.lists(st.integers(1, 200), min_size=1, max_size=60), tokens=st.integers(1, 1000))
+def test_batches_of_tokens_hold_every_review_once_and_only_one_by_itself_may_be_larger(
+    lengths: list[int], tokens: int
+) -> None:
+    batches = batches_of_tokens(np.array(lengths), tokens, seed=0)
+    padded = [len(batch) * max(lengths[row] for row in batch) for batch in batches]
+
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert all(size <= tokens or len(batch) == 1 for size, batch in zip(padded, batches, strict=True))
 
 
 @pytest.mark.parametrize(("warmup", "real_tokens"), [(1, 2 + 1), (2, 1 + 3)])

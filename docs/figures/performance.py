@@ -45,15 +45,24 @@ def speed(file: str) -> str:
 
 
 def ablation() -> str:
-    """Return what each choice of ours speeds training up by, the others kept, largest first."""
-    ratios = read(RESULTS)["training"]["ratio"]
-    without = sorted(
-        ((name, ratio) for name, ratio in ratios.items() if name.startswith("without ")),
-        key=lambda item: -item[1]["median"],
-    )
+    """Return by arithmetic what each choice of ours speeds training up by, the others kept, largest first."""
+    ratios = {arithmetic: training["ratio"] for arithmetic, training in by_arithmetic("training").items()}
+    # There it is the same training once more.
+    ratios.get("fp32", {}).pop("without bf16", None)
+    choices = {name for one in ratios.values() for name in one if name.startswith("without ")}
+
+    def largest(name: str) -> float:
+        return max(one[name]["median"] for one in ratios.values() if name in one)
+
     return table(
-        ["choice", "times the speed without it"],
-        *[[name.removeprefix("without "), ranged(ratio, 2)] for name, ratio in without],
+        ["choice", *(f"times the speed without it, {arithmetic}" for arithmetic in ratios)],
+        *[
+            [
+                name.removeprefix("without "),
+                *(ranged(one[name], 2) if name in one else "not measured" for one in ratios.values()),
+            ]
+            for name in sorted(choices, key=largest, reverse=True)
+        ],
     )
 
 
