@@ -141,6 +141,7 @@ def recipes(
         "without frozen embeddings": lambda seed: mine(changed(freeze="none"), seed=seed),
         "without length buckets": lambda seed: mine(params, seed=seed, buckets=False),
         "without batches by rows": lambda seed: mine(params, seed=seed, by_rows=False),
+        "without small steps": lambda seed: mine(changed(batch_size=2 * params.train.batch_size), seed=seed),
         "without fused optimizer": lambda seed: mine(params, seed=seed, fused_optimizer=False),
         "stock": theirs,
         "stock, padded to the maximum": partial(theirs, pad_to_max=True),
