@@ -26,7 +26,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, Tr
 
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.speed import whole
-from benchmarks.timing import Stopwatch, ratio, seconds, spread
+from benchmarks.timing import Stopwatch, ratio, seconds, spread, turns
 from sentiment.classifier import build, device, predict
 from sentiment.command import run
 from sentiment.encoding import Padding, load_tokenizer
@@ -66,7 +66,7 @@ def training(train: pa.Table, params: Params, model: Path, repetitions: int) -> 
         rivals = recipes(train, params, Path(output), model)
         rivals["stock in bf16"] = partial(stock, train, params, Path(output), pretrained=model, bf16=True)
         for seed in tqdm(range(repetitions), desc="training"):
-            for name, build in rivals.items():
+            for name, build in turns(rivals, seed):
                 speeds.setdefault(name, []).append(timed(build(seed))[0])
         mine = partial(ours, train, params, Path(output), repetitions, pretrained=model)
         plain, start = timed(mine())

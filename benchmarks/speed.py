@@ -7,7 +7,8 @@ Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performa
 
     python -m benchmarks.speed
 
-Rivals take turns within each repetition, so that what else the machine does slows both. Nothing else should run.
+Rivals take turns within each repetition, each time from another one on, so that what else the machine does slows both.
+Nothing else should run.
 """
 
 import os
@@ -30,7 +31,7 @@ from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
-from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, ratio, seconds, spread
+from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, ratio, seconds, spread, turns
 from docs.compute import MODELS, Model, flops_per_token
 from sentiment.classifier import load, predict
 from sentiment.command import run
@@ -94,7 +95,7 @@ def training(train: pa.Table, params: Params, model: Model, repetitions: int) ->
     with tempfile.TemporaryDirectory() as output:
         for seed in tqdm(range(repetitions), desc="training"):
             peaks.append(peak(model, tokens))
-            for name, build in recipes(train, params, Path(output)).items():
+            for name, build in turns(recipes(train, params, Path(output)), seed):
                 trainer = build(seed)
                 stopwatch = Stopwatch(trainer, STEPS.get(name, OTHER_STEPS))
                 trainer.train()

@@ -4,14 +4,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sentiment.classifier import uses_bf16
+
+Rival = TypeVar("Rival")
 
 # A child counts as at least as large as the process that starts it, so a small one does.
 LAUNCHER = """
@@ -29,6 +31,16 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     """Return how many times theirs ours is, paired by repetition: what slows one of a pair slows the other too."""
     return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def turns(rivals: Mapping[str, Rival], repetition: int) -> list[tuple[str, Rival]]:
+    """Return the rivals in their order, beginning with another one in each repetition.
+
+    The first one has to prepare what the others then find: a kernel for each shape of a batch, above all.
+    """
+    order = list(rivals.items())
+    first = repetition % len(order)
+    return order[first:] + order[:first]
 
 
 def arithmetic() -> str:

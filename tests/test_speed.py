@@ -16,7 +16,7 @@ from transformers import AutoModel, BertConfig
 from benchmarks import gpu, speed, timing
 from benchmarks.recipes import batches_of_tokens
 from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
-from benchmarks.timing import Stopwatch, peak_memory, ratio, spread
+from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
 from docs.compute import MODELS, flops_per_token
 from docs.figures import performance
 from sentiment.errors import UserError
@@ -36,6 +36,12 @@ def test_the_median_lies_within_the_range(values: list[float]) -> None:
 def test_a_ratio_compares_each_repetition_with_its_own_rival() -> None:
     # The machine was ten times slower during the second: a ratio of medians would not be 2.
     assert ratio([200, 20, 220], [100, 10, 110]) == {"median": 2, "low": 2, "high": 2}
+
+
+def test_each_repetition_begins_with_another_rival_and_the_first_one_has_its_turn_again() -> None:
+    orders = ["".join(name for name, _ in turns({"a": 1, "b": 2, "c": 3}, repetition)) for repetition in range(4)]
+
+    assert orders == ["abc", "bca", "cab", "abc"]
 
 
 def test_repetitions_without_a_rival_are_refused() -> None:
