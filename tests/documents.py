@@ -115,7 +115,7 @@ ELSEWHERE = {
     "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 "
     "-S 'tokenize.parts=[2]' -S train.epochs=1 -S train.validations_per_epoch=1 "
     "-S train.lr=0.0002 -S train.batch_size=32 -S train.pretrained_share=0.0 -S train.averaging=0.99 "
-    "-S train.correct_bias=by_length -S tokenize.train_max_length=64": HUB,
+    "-S train.correct_bias=by_length -S tokenize.train_max_length=112": HUB,
     "hf auth login": HUB,
     "hf repos create NAME --type space --space-sdk docker": HUB,
     "hf upload USER/NAME space . --type space": HUB,
