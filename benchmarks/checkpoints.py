@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".", suffix=".tmp") as name:
         folder = Path(name)
         train = map_parquet("data/tokenized/train.parquet", ["input_ids", "label"], folder / "train.arrow")
-        trainer = ours(train, params, folder, params.seed)
+        trainer = ours(train, params, params.seed, folder)
         stopwatch = Stopwatch(trainer, STEPS)
         trainer.train()
         seconds_per_token = 1 / stopwatch.tokens_per_second()

@@ -64,11 +64,11 @@ def training(train: pa.Table, params: Params, model: Path, repetitions: int) -> 
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as output:
         rivals = recipes(train, params, Path(output), model)
-        rivals["stock in bf16"] = partial(stock, train, params, Path(output), pretrained=model, bf16=True)
+        rivals["stock in bf16"] = partial(stock, train, params, output=Path(output), pretrained=model, bf16=True)
         for seed in tqdm(range(repetitions), desc="training"):
             for name, build in turns(rivals, seed):
                 speeds.setdefault(name, []).append(timed(build(seed))[0])
-        mine = partial(ours, train, params, Path(output), repetitions, pretrained=model)
+        mine = partial(ours, train, params, repetitions, Path(output), pretrained=model)
         plain, start = timed(mine())
         compiled, start_compiled = timed(mine(compiled=True))
     return {
@@ -87,7 +87,7 @@ def evaluation(test: pa.Table, params: Params, model: Path, repetitions: int) ->
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as output:
         trainers = {
-            name: stock(test, params, Path(output), 0, pretrained=model, bf16=bf16)
+            name: stock(test, params, 0, Path(output), pretrained=model, bf16=bf16)
             for name, bf16 in (("stock", False), ("stock in bf16", True))
         }
         ways: dict[str, Callable[[], object]] = {

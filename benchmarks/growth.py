@@ -21,7 +21,7 @@ def main() -> None:
     fix_bits(params)
     with tempfile.TemporaryDirectory() as output:
         train = map_parquet(sys.argv[1], ["input_ids", "label"], Path(output, "train.arrow"))
-        trainer = ours(train, params, Path(output), params.seed)
+        trainer = ours(train, params, params.seed, Path(output))
         stopwatch = Stopwatch(trainer, int(sys.argv[2]))
         trainer.train()
     print(stopwatch.tokens_per_second())

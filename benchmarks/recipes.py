@@ -29,8 +29,8 @@ PRETRAINED = Path("models/pretrained")
 def ours(
     train: pa.Table,
     params: Params,
-    output: Path,
     seed: int,
+    output: Path,
     *,
     pretrained: Path = PRETRAINED,
     attention: str | None = None,
@@ -90,8 +90,8 @@ def batches_of_tokens(lengths: np.ndarray, tokens: int, seed: int) -> list[list[
 def stock(
     train: pa.Table,
     params: Params,
-    output: Path,
     seed: int,
+    output: Path,
     *,
     pretrained: Path = PRETRAINED,
     pad_to_max: bool = False,
@@ -125,24 +125,26 @@ def recipes(
     train: pa.Table, params: Params, output: Path, pretrained: Path = PRETRAINED
 ) -> dict[str, Callable[[int], Trainer]]:
     """Return the Trainers by name; each is built with a seed."""
-    # What it is compared with is what the device does not take by itself.
-    attention, other = ("fused", "eager") if device().type == "cuda" else ("eager", "sdpa")
+    # What the device does not take by itself, by the choice that it would forgo.
+    attentions = {"eager attention": "sdpa", "scores scaled in place": "eager"}
+    if device().type == "cuda":
+        attentions = {"fused attention": "eager"}
     mine = partial(ours, train, output=output, pretrained=pretrained)
-    theirs = partial(stock, train, params, output, pretrained=pretrained)
+    theirs = partial(stock, train, params, output=output, pretrained=pretrained)
 
     def changed(**changes: object) -> Params:
         return params.model_copy(update={"train": params.train.model_copy(update=changes)})
 
     return {
-        "ours": lambda seed: mine(params, seed=seed),
-        "without bf16": lambda seed: mine(changed(precision="fp32"), seed=seed),
-        f"without {attention} attention": lambda seed: mine(params, seed=seed, attention=other),
-        "without dropout 0": lambda seed: mine(changed(dropout=None), seed=seed),
-        "without frozen embeddings": lambda seed: mine(changed(freeze="none"), seed=seed),
-        "without length buckets": lambda seed: mine(params, seed=seed, buckets=False),
-        "without batches by rows": lambda seed: mine(params, seed=seed, by_rows=False),
-        "without small steps": lambda seed: mine(changed(batch_size=2 * params.train.batch_size), seed=seed),
-        "without fused optimizer": lambda seed: mine(params, seed=seed, fused_optimizer=False),
+        "ours": partial(mine, params),
+        "without bf16": partial(mine, changed(precision="fp32")),
+        **{f"without {choice}": partial(mine, params, attention=other) for choice, other in attentions.items()},
+        "without dropout 0": partial(mine, changed(dropout=None)),
+        "without frozen embeddings": partial(mine, changed(freeze="none")),
+        "without length buckets": partial(mine, params, buckets=False),
+        "without batches by rows": partial(mine, params, by_rows=False),
+        "without small steps": partial(mine, changed(batch_size=2 * params.train.batch_size)),
+        "without fused optimizer": partial(mine, params, fused_optimizer=False),
         "stock": theirs,
         "stock, padded to the maximum": partial(theirs, pad_to_max=True),
     }

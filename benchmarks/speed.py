@@ -120,7 +120,7 @@ def evaluation(test: pa.Table, params: Params, model: Model, repetitions: int) -
     speeds: dict[str, list[float]] = {"ours": [], "stock": []}
     peaks = []
     with tempfile.TemporaryDirectory() as output:
-        trainer = stock(test, params, Path(output), 0)
+        trainer = stock(test, params, 0, Path(output))
         for _ in tqdm(range(repetitions), desc="evaluation"):
             peaks.append(peak(model, int(lengths.mean()) * params.evaluate.batch_size))
             took = seconds(lambda: predict(classifier, sequences, padding, **params.evaluate.model_dump()))
@@ -191,7 +191,7 @@ def shares_of_time(profiled: profile) -> dict[str, float]:
 def profiles(train: pa.Table, test: pa.Table, params: Params) -> dict[str, dict[str, float]]:
     """Return what the time of some training steps, and of an evaluation, is spent on."""
     with tempfile.TemporaryDirectory() as output:
-        trainer = ours(train, params, Path(output), 0)
+        trainer = ours(train, params, 0, Path(output))
         Stopwatch(trainer, STEPS["ours"])
         with profile(activities=[ProfilerActivity.CPU]) as learning:
             trainer.train()

@@ -2,11 +2,13 @@
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -14,14 +16,14 @@ from hypothesis import strategies as st
 from transformers import AutoModel, BertConfig
 
 from benchmarks import gpu, speed, timing
-from benchmarks.recipes import batches_of_tokens
+from benchmarks.recipes import batches_of_tokens, recipes
 from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
 from docs.compute import MODELS, flops_per_token
 from docs.figures import performance
 from sentiment.errors import UserError
 from sentiment.files import write_json
-from sentiment.params import load_params
+from sentiment.params import Params, load_params
 
 SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)
 
@@ -58,6 +60,28 @@ def test_batches_of_tokens_hold_every_review_once_and_only_one_by_itself_may_be_
 
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     assert all(size <= tokens or len(batch) == 1 for size, batch in zip(padded, batches, strict=True))
+
+
+# The stock recipe asks for pinned memory, whether there is a GPU or not.
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_every_rival_takes_a_step_and_has_its_speed(
+    device: str,
+    encoded: pa.Table,
+    pretrained: Path,
+    params_with: Callable[..., Params],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = params_with(train={"batch_size": 4}, tokenize={"max_length": 64})
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.recipes.device", lambda: torch.device(device))
+        rivals = recipes(encoded, params, tmp_path, pretrained)
+    for number, (name, build) in enumerate(rivals.items()):
+        trainer = build(number)
+        stopwatch = Stopwatch(trainer, steps=1)
+        trainer.train()
+        assert stopwatch.tokens_per_second() > 0, name
 
 
 @pytest.mark.parametrize(("warmup", "real_tokens"), [(1, 2 + 1), (2, 1 + 3)])
