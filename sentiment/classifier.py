@@ -24,7 +24,6 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from sentiment.attention import eager_attention
 from sentiment.encoding import Padding
 from sentiment.errors import UserError, readable
 from sentiment.files import require_intact
@@ -99,10 +98,10 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
 
     The head's weights are random, and so are the encoder's where the training is from scratch.
     """
+    # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
+    attention = "eager" if device().type == "cpu" else None
     with readable(pretrained, "configuration"):
         config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
-    # On a CPU the backward pass of plain matrix products is faster than that of the fused kernel.
-    attention = eager_attention(config.model_type) if device().type == "cpu" else None
     if params.layers is not None:
         keep_layers(config, params.layers)
     if params.dropout is not None:

@@ -14,7 +14,6 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from transformers import GPT2Config, GPT2Model, PreTrainedModel
 
-from sentiment.attention import EAGER_IN_PLACE
 from sentiment.classifier import fit_head, fused_attention, load, predict, uses_bf16
 from sentiment.encoding import Padding
 from sentiment.metrics import scores_of
@@ -140,7 +139,7 @@ def test_attention_is_fused_while_reading_and_plain_again_for_learning(
         with fused_attention(model):
             assert attention._attn_implementation == "sdpa"
             torch.testing.assert_close(model(**batch).logits, plain, atol=1e-5, rtol=1e-4)
-    assert attention._attn_implementation == EAGER_IN_PLACE
+    assert attention._attn_implementation == "eager"
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

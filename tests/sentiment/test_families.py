@@ -1,22 +1,80 @@
 """What must hold for every family of models: on tiny random ones with the real tokenizer and with one built here."""
 
 import re
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from transformers import AutoModel, set_seed
+from transformers import AutoModel, PreTrainedModel, set_seed
 
-from sentiment.classifier import build, load
-from sentiment.encoding import Padding, load_tokenizer
+from sentiment import classifier
+from sentiment.classifier import build, load, predict
+from sentiment.encoding import Encoder, Padding, load_tokenizer
 from sentiment.errors import UserError
+from sentiment.params import Params
 from sentiment.training import fine_tune
 from tests.conftest import BAD, GOOD, NEUTRAL
-from tests.families import FAMILIES, POSITIONS
-from tests.sentiment.members import POOLINGS, Member, member_id, members
+from tests.families import FAMILIES, POSITIONS, Family
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+POOLINGS = ["mean", "first"]
+
+
+def name(member: tuple[Family, bool]) -> str:
+    return f"{member[0].model_type} {'real' if member[1] else 'tiny'}"
+
+
+def members(*types: str) -> pytest.MarkDecorator:
+    """Run a test for the families of these types only."""
+    chosen = [(family, real) for family in FAMILIES if family.model_type in types for real in (False, True)]
+    return pytest.mark.parametrize("member", chosen, indirect=True, ids=name)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A family's model as `download` leaves it, and what is made of it."""
+
+    family: Family
+    real: bool
+    folder: Path
+    tokenizer: "PreTrainedTokenizerBase"
+    params_with: Callable[..., Params]
+
+    def encode(self, texts: Sequence[str], max_length: int = POSITIONS) -> list[list[int]]:
+        encode = Encoder(self.tokenizer, self.params_with(tokenize={"max_length": max_length}).tokenize)
+        return [review.input_ids for review in encode(texts)]
+
+    def build(self, **train: Any) -> PreTrainedModel:
+        torch.manual_seed(1)
+        train = {"freeze": "none", "head": "random", "pooling": "mean"} | train
+        return build(self.folder, self.tokenizer, self.params_with(train=train).train)
+
+    def logits(self, model: PreTrainedModel, sequences: list[list[int]], batch_size: int = 16) -> np.ndarray:
+        return predict(model, sequences, Padding.of(self.tokenizer), batch_size=batch_size, precision="fp32")
+
+
+@pytest.fixture(scope="module", params=[(family, real) for family in FAMILIES for real in (False, True)], ids=name)
+def member(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, params_with: Callable[..., Params]
+) -> Member:
+    family, real = request.param
+    folder = tmp_path_factory.mktemp("families") / family.model_type
+    family.write(folder, real=real)
+    torch.set_num_threads(1)
+    return Member(family, real, folder, load_tokenizer(folder), params_with)
+
+
+@pytest.fixture(scope="module")
+def sequences(member: Member, toy_reviews: pa.Table) -> list[list[int]]:
+    return member.encode(toy_reviews["text"].to_pylist())
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -33,7 +91,7 @@ def test_logits_depend_on_neither_padding_nor_the_rest_of_the_batch(
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("member", [(family, family.is_at_hand()) for family in FAMILIES], indirect=True, ids=member_id)
+@pytest.mark.parametrize("member", [(family, family.is_at_hand()) for family in FAMILIES], indirect=True, ids=name)
 def test_64_reviews_are_learnt_by_heart(member: Member, tmp_path: Path, pooling: str) -> None:
     texts = [
         " ".join([*NEUTRAL[pair % 8 : pair // 4 + 1], *(words[(pair + step) % 6] for step in range(3))])
@@ -135,12 +193,33 @@ def test_a_tokenizer_with_more_tokens_than_the_model_gets_embeddings_for_them(
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_librarys_choice_of_attention_gives_the_same_logits(
+    member: Member, sequences: list[list[int]], pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = member.logits(member.build(pooling=pooling), sequences[:8])
+    monkeypatch.setattr(classifier, "device", lambda: torch.device("cuda"))
+    model = member.build(pooling=pooling)
+    kind = model.base_model.config._attn_implementation
+    assert kind == ("eager" if member.family.model_type in {"xlnet", "deberta-v2"} else "sdpa")
+    np.testing.assert_allclose(member.logits(model, sequences[:8]), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_bfloat16_gives_almost_the_same_logits_and_gradients(
     member: Member, sequences: list[list[int]], pooling: str
 ) -> None:
     model = member.build(pooling=pooling, dropout=0.0)
-    logits, gradients = member.learn(model, sequences[:8], bf16=False)
-    rounded, roughly = member.learn(model, sequences[:8], bf16=True)
+    rows = [{"input_ids": ids, "labels": number % 2} for number, ids in enumerate(sequences[:8])]
+    batch = Padding.of(member.tokenizer)(rows)
+    found = []
+    for bf16 in (False, True):
+        model.train().zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            output = model(**batch)
+        output.loss.backward()
+        gradients = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+        found.append((output.logits.detach().float(), gradients))
+    (logits, gradients), (rounded, roughly) = found
     torch.testing.assert_close(rounded, logits, atol=0.05, rtol=0.05)
     assert torch.nn.functional.cosine_similarity(gradients, roughly, dim=0) > 0.98
 
