@@ -7,7 +7,7 @@ Reads   data/subsampled/{train,validation,test}.parquet, the tokenizer in models
 Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding), tokens (their
                                                           number before truncation)
         data/tokenized/validation_sentences.parquet       the same of single sentences, each with its review's label, of
-                                                          at most 1,000 validation reviews
+                                                          at most 400 validation reviews
         metrics/tokenize.json                             tokens per row, share truncated, share of unknown tokens
 
     python -m stages.tokenize
