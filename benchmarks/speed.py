@@ -7,9 +7,8 @@ Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performa
 
     python -m benchmarks.speed
 
-Rivals take turns within each repetition, so that what else the machine does slows both, in training each time from
-another one on.
-Nothing else should run.
+Rivals take turns within each repetition, so that what else the machine does slows both; in training, another one comes
+first each time. Nothing else should run.
 """
 
 import os
