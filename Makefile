@@ -33,7 +33,7 @@ soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (
 	@$(ACTIVATE) && python -m tests.soak
 
 cache: .venv/run.stamp ## Remove what is damaged in DVC's cache
-	@$(ACTIVATE) && python -m stages.verify_cache
+	@$(ACTIVATE) && python -m sentiment.verify_cache
 
 lint: .venv/test.stamp ## Check style and types
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
@@ -45,7 +45,7 @@ report: .venv/run.stamp ## Write report/index.html: the run and the benchmarks o
 	@$(ACTIVATE) && python -m report
 
 compare: .venv/run.stamp ## Compare two runs review by review: make compare A=main B=my-experiment
-	@$(ACTIVATE) && python -m stages.compare "$(A)" "$(B)"
+	@$(ACTIVATE) && python -m sentiment.comparison "$(A)" "$(B)"
 
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep

@@ -13,7 +13,7 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from app.settings import Settings
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 
 
 def main() -> None:

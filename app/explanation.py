@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from sentiment.predictor import Predictor
-from sentiment.sentences import sentences_of
+from sentiment.serving.predictor import Predictor
+from sentiment.text.sentences import sentences_of
 
 MOST = 48
 """Words that are left out one by one; a longer text's are grouped, so that the answer comes while one types."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sentiment.predict import check, extended, holds_texts, scored
-from sentiment.streams import Reader, format_of, writer
+from sentiment.tables.streams import Reader, format_of, writer
 
 LIKELY = re.compile(r"text|review|comment|content|body|message", re.IGNORECASE)
 FORMULA = re.compile(r"^\s*[=+@\-\t\r]")

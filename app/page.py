@@ -12,8 +12,8 @@ from fastapi.staticfiles import StaticFiles
 from app import views
 from app.files import columns_of, score_file
 from app.service import Service
-from sentiment.errors import UserError
-from sentiment.streams import FORMATS
+from sentiment.core.errors import UserError
+from sentiment.tables.streams import FORMATS
 
 STATIC = Path(__file__).with_name("static")
 KEPT = 3600

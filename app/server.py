@@ -18,7 +18,7 @@ from app.middleware import Gate
 from app.observation import JsonLines, Metrics, log
 from app.service import Service
 from app.settings import Settings
-from sentiment.errors import UserError, reason
+from sentiment.core.errors import UserError, reason
 
 KEEP_ALIVE = 150
 """Seconds that a connection may rest: longer than the proxies of docs/deploy.md keep one (Caddy: two minutes).

@@ -15,9 +15,9 @@ import numpy as np
 from app.batching import Batcher, OverloadedError
 from app.observation import Metrics, log
 from app.settings import Settings
-from sentiment.errors import UserError, reason
-from sentiment.files import sha256
-from sentiment.predictor import TOKENIZER, Predictor
+from sentiment.core.errors import UserError, reason
+from sentiment.core.files import sha256
+from sentiment.serving.predictor import TOKENIZER, Predictor
 
 PROBE = "The film was good."
 CARD = "README.md"

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 
 PREFIX = "SENTIMENT_"
 MAX_TEXTS = 256

@@ -16,12 +16,12 @@ from statistics import median
 
 from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
-from sentiment.command import run
-from sentiment.files import write_json
-from sentiment.length_buckets import LengthBucketSampler
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.parquet import map_parquet
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import load_params
-from sentiment.parquet import map_parquet
-from sentiment.portable import fix_bits
+from sentiment.training.batches import LengthBucketSampler
 
 RESULTS = Path("benchmarks/checkpoints.json")
 STEPS = 20

@@ -20,13 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
-from sentiment.command import run
-from sentiment.encoding import Encoder, load_tokenizer
-from sentiment.errors import UserError
-from sentiment.files import write_json
-from sentiment.leaks import Leaks, counted
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.params import Params, load_params
-from sentiment.reviews import clean, read_reviews, survey
+from sentiment.reviews.leaks import Leaks, counted
+from sentiment.reviews.table import read_reviews, survey
+from sentiment.text.cleaning import clean
+from sentiment.text.encoding import Encoder, load_tokenizer
 
 RESULTS = Path("benchmarks/datasets.json")
 PRETRAINED = Path("models/pretrained")

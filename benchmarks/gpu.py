@@ -27,13 +27,15 @@ from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, Tr
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.speed import whole
 from benchmarks.timing import Stopwatch, ratio, seconds, spread, turns
-from sentiment.classifier import build, device, predict
-from sentiment.command import run
-from sentiment.encoding import Padding, load_tokenizer
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.model.device import device
+from sentiment.model.prediction import predict
 from sentiment.params import Params, load_params
-from sentiment.training import as_dataset
+from sentiment.text.encoding import Padding, load_tokenizer
+from sentiment.training.build import build
+from sentiment.training.fine_tune import as_dataset
 
 RESULTS = Path("benchmarks/gpu.json")
 WARMUP = 10

@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 from benchmarks.models import trained
 from benchmarks.trials import Clone, chosen, cloned
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import sha256, write_json
-from sentiment.schemas import read_yaml
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import sha256, write_json
+from sentiment.core.schemas import read_yaml
 
 RECIPES = Path("benchmarks/imdb.yaml")
 RESULTS = Path("benchmarks/imdb.json")

@@ -21,8 +21,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/large_table.json"

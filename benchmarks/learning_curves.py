@@ -23,19 +23,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import PreTrainedModel, set_seed
 
-from sentiment.baseline import baseline
-from sentiment.classifier import build, device, predict
-from sentiment.command import run
-from sentiment.encoding import Encoder, Padding, load_tokenizer
-from sentiment.errors import UserError
-from sentiment.files import write_json
-from sentiment.leaks import NONE, Leaks
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet
+from sentiment.core.schemas import read_yaml
+from sentiment.evaluation.baseline import baseline
 from sentiment.metrics import evaluate, scores_of
+from sentiment.model.device import device
+from sentiment.model.prediction import predict
 from sentiment.params import Params
-from sentiment.parquet import read_parquet
-from sentiment.reviews import draw, without
-from sentiment.schemas import read_yaml
-from sentiment.training import fine_tune
+from sentiment.reviews.leaks import NONE, Leaks
+from sentiment.reviews.table import draw, without
+from sentiment.text.encoding import Encoder, Padding, load_tokenizer
+from sentiment.training.build import build
+from sentiment.training.fine_tune import fine_tune
 
 PLAN = Path("benchmarks/learning_curves.yaml")
 RESULTS = Path("benchmarks/learning_curves.json")

@@ -34,11 +34,11 @@ import httpx
 import torch
 from tqdm import tqdm
 
-from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 
 EXPORTED = Path("models/exported")
 TEST = Path("data/subsampled/test.parquet")

@@ -21,13 +21,13 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.trials import Clone, chosen, cloned
-from sentiment.catalog import load_catalog
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.core.schemas import read_yaml
 from sentiment.params import load_params
-from sentiment.schemas import read_yaml
-from sentiment.sources import locate_all
+from sentiment.sources.catalog import load_catalog
+from sentiment.sources.locations import locate_all
 
 VARIANTS = Path("benchmarks/models.yaml")
 RESULTS = Path("benchmarks/models.json")
@@ -96,7 +96,7 @@ def speed(clone: Clone) -> dict[str, Any]:
     import torch
 
     from benchmarks.timing import seconds, spread
-    from sentiment.scoring import Scorer
+    from sentiment.evaluation.scorer import Scorer
 
     params = load_params(clone.folder / "params.yaml")
     torch.set_num_threads(params.threads)

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from benchmarks.timing import ratio, spread
-from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
 
 RESULTS = Path("benchmarks/portable.json")
 REPETITIONS = 3

@@ -12,12 +12,12 @@ import time
 from argparse import ArgumentParser
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.encoding import Encoder, load_tokenizer
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
-from sentiment.tokenizer_comparison import figures
+from sentiment.text.encoding import Encoder, load_tokenizer
+from sentiment.tokenizer_study.tokenizer_comparison import figures
 
 REVIEWS = Path("data/subsampled/validation.parquet")
 RESULTS = Path("benchmarks/pretrained_tokenizers.json")

@@ -15,14 +15,14 @@ from statistics import mean
 import pyarrow as pa
 import torch
 
-from sentiment.baseline import baseline
-from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet
+from sentiment.evaluation.baseline import baseline
+from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
-from sentiment.reviews import cut, read_reviews, select, survey, tidy
-from sentiment.scoring import Scorer
+from sentiment.reviews.table import cut, read_reviews, select, survey, tidy
 
 MODEL = Path("models/sentiment")
 RESULTS = Path("benchmarks/real_reviews.json")

@@ -17,11 +17,12 @@ from transformers import (
 )
 from transformers.training_args import OptimizerNames
 
-from sentiment.classifier import build, device
-from sentiment.encoding import Padding, load_tokenizer
-from sentiment.length_buckets import LengthBucketSampler
+from sentiment.model.device import device
 from sentiment.params import Params
-from sentiment.training import AveragingTrainer, arguments, as_dataset
+from sentiment.text.encoding import Padding, load_tokenizer
+from sentiment.training.batches import LengthBucketSampler
+from sentiment.training.build import build
+from sentiment.training.fine_tune import AveragingTrainer, arguments, as_dataset
 
 PRETRAINED = Path("models/pretrained")
 

@@ -22,9 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
 from benchmarks.large_table import make, timed
-from sentiment.command import run
-from sentiment.files import write_json
-from sentiment.predictor import GRAPH, TOKENIZER
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.serving.predictor import GRAPH, TOKENIZER
 
 EXPORTED = Path("models/exported")
 RESULTS = Path("benchmarks/scoring.json")

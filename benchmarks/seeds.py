@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.params import load_params
 
 RESULTS = Path("benchmarks/seeds.json")

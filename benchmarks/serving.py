@@ -27,10 +27,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params, load_preprocessing
-from sentiment.parquet import read_parquet
 
 TRAINED = Path("models/sentiment")
 EXPORTED = Path("models/exported")
@@ -52,8 +52,8 @@ def pipeline(threads: int) -> dict[str, Predict]:
     import torch
     import transformers
 
-    from sentiment.classifier import load
-    from sentiment.encoding import load_tokenizer
+    from sentiment.model.loading import load
+    from sentiment.text.encoding import load_tokenizer
 
     torch.set_num_threads(threads)
     tokenizer = load_tokenizer(TRAINED)
@@ -64,7 +64,7 @@ def pipeline(threads: int) -> dict[str, Predict]:
 
 
 def predictor(threads: int) -> dict[str, Predict]:
-    from sentiment.predictor import Predictor
+    from sentiment.serving.predictor import Predictor
 
     return {"": Predictor(EXPORTED, threads).predict}
 

@@ -21,11 +21,11 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.trials import Clone, chosen, cloned
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.core.schemas import read_yaml
 from sentiment.params import load_params
-from sentiment.schemas import read_yaml
 
 VARIANTS = Path("benchmarks/soups.yaml")
 RESULTS = Path("benchmarks/soups.json")

@@ -33,14 +33,15 @@ from tqdm import tqdm
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, ratio, seconds, spread, turns
 from docs.compute import MODELS, Model, flops_per_token
-from sentiment.classifier import load, predict
-from sentiment.command import run
-from sentiment.encoding import Encoder, Padding, load_tokenizer
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet, write_parquet
+from sentiment.model.loading import load
+from sentiment.model.prediction import predict
 from sentiment.params import Params, load_params
-from sentiment.parquet import read_parquet, write_parquet
-from sentiment.training import as_dataset
+from sentiment.text.encoding import Encoder, Padding, load_tokenizer
+from sentiment.training.fine_tune import as_dataset
 from stages.tokenize import SUBSAMPLED, encoded_columns
 
 RESULTS = {

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from benchmarks.imdb import know
 from benchmarks.trials import Clone, cloned
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import write_json
-from sentiment.schemas import read_yaml
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.core.schemas import read_yaml
 
 PLAN = Path("benchmarks/sweep.yaml")
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sentiment.classifier import uses_bf16
+from sentiment.model.device import uses_bf16
 
 Rival = TypeVar("Rival")
 

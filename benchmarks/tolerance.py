@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from benchmarks.trials import Clone, cloned
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.params import load_params
 
 RESULTS = Path("benchmarks/tolerance.json")

@@ -19,9 +19,9 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.trials import Clone, chosen, cloned
-from sentiment.command import run
-from sentiment.files import write_json
-from sentiment.schemas import read_yaml
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.schemas import read_yaml
 
 ROWS = Path("benchmarks/transfer.yaml")
 RESULTS = Path("benchmarks/transfer.json")

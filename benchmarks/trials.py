@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 
 
 class Clone:

@@ -9,9 +9,9 @@ Writes  space/    the same files, and README.md, in whose head the hub finds wha
 import shutil
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import replacing
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import replacing
 
 SPACE = Path("space")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sentiment.files import write_json
+from sentiment.core.files import write_json
 
 RESULTS = Path("docs/compute.json")
 

@@ -19,7 +19,7 @@ from docs.figures.tables import read
 from docs.figures.training import CURVES, trial
 from report.charts import svg
 from report.content import models_chart, transfer_chart
-from sentiment.files import replacing
+from sentiment.core.files import replacing
 
 IMAGES = Path("docs/images")
 INK = "#777"

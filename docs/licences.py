@@ -10,9 +10,9 @@ import re
 from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import replacing
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import replacing
 
 DOCUMENT = Path("docs/licences.md")
 PARTS = {

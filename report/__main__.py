@@ -11,8 +11,8 @@ from pathlib import Path
 
 from report.content import sections
 from report.page import page
-from sentiment.command import run
-from sentiment.files import replacing
+from sentiment.core.command import run
+from sentiment.core.files import replacing
 from sentiment.params import load_params
 
 PAGE = Path("report/index.html")

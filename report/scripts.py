@@ -8,7 +8,7 @@ Writes  .dvc/tmp/vega.js    Vega, Vega-Lite and Vega-Embed, which .dvc/plots/pag
 from pathlib import Path
 
 from report.charts import VEGA_LITE
-from sentiment.files import replacing
+from sentiment.core.files import replacing
 
 SCRIPTS = Path(".dvc/tmp/vega.js")
 

@@ -1,1 +1,1 @@
-"""What the stages and the app share: parameters, catalog, review tables, encoding, classifier, metrics."""
+"""What the stages and the app share, in packages along the way of the data."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sentiment.reviews import LABELS
+from sentiment.core.labels import LABELS
 
 BINS = 10
 ROC_POINTS = 200

@@ -4,37 +4,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sentiment.schemas import Strict, read_yaml, validate
+from sentiment.core.labels import Labels
+from sentiment.core.schemas import Name, Names, Strict, read_yaml, validate
 
-Name = Annotated[str, Field(min_length=1)]
 Size = Annotated[int, Field(ge=100)] | None
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
 Precision = Literal["auto", "fp32", "bf16"]
-
-
-def label_name(label: Any) -> Any:
-    """Return the one spelling of a label, whether it comes from YAML, a table or a text file: 1.0 is 1, Pos is pos."""
-    if not isinstance(label, str | int | float):
-        return label
-    name = str(label).strip().casefold()
-    return str(int(float(name))) if re.fullmatch(r"[+-]?\d{1,15}(\.0*)?", name, re.ASCII) else name
-
-
-def _each_label_once(labels: Any) -> Any:
-    names = [label_name(label) for label in labels] if isinstance(labels, dict) else []
-    if len(set(names)) < len(names):
-        raise ValueError(f"each label once, not {', '.join(map(str, labels))}")
-    return labels
-
-
-def _both_meanings(labels: dict[str, Any]) -> dict[str, Any]:
-    if not {0, 1} <= set(labels.values()):
-        raise ValueError("a label that means 0 (negative) and one that means 1 (positive)")
-    return labels
 
 
 def _no_number(choice: Any) -> Any:
@@ -42,18 +21,6 @@ def _no_number(choice: Any) -> Any:
     if isinstance(choice, int | float) and not isinstance(choice, bool):
         raise PydanticCustomError("literal_error", "Input should be False, True or 'by_length'")
     return choice
-
-
-Names = Annotated[
-    list[Name], BeforeValidator(lambda names: [names] if isinstance(names, str) else names), Field(min_length=1)
-]
-"""One name, or a list of names."""
-Labels = Annotated[
-    dict[Annotated[Name, BeforeValidator(label_name)], Literal[0, 1, "drop"]],
-    BeforeValidator(_each_label_once),
-    AfterValidator(_both_meanings),
-]
-"""What a source's labels mean, by `label_name`; drop leaves the row out."""
 
 
 class Cleaning(Strict):

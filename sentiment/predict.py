@@ -27,14 +27,13 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import replacing, sha256
-from sentiment.labels import PLAIN
-from sentiment.params import label_name
-from sentiment.predictor import Predictor
-from sentiment.reviews import LABELS, MAX_CHARACTERS
-from sentiment.streams import FORMATS, Reader, Rejected, format_of, writer
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import replacing, sha256
+from sentiment.core.labels import LABELS, PLAIN, label_name
+from sentiment.serving.predictor import Predictor
+from sentiment.tables.streams import FORMATS, Reader, Rejected, format_of, writer
+from sentiment.text.cleaning import MAX_CHARACTERS
 
 CHUNK = 64
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)

@@ -10,10 +10,10 @@ Writes  metrics/baseline.json                             as evaluate
 
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.errors import UserError, reason
+from sentiment.core.command import run
+from sentiment.core.errors import UserError, reason
+from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
 
 SUBSAMPLED = Path("data/subsampled")
 METRICS = Path("metrics/baseline.json")
@@ -27,8 +27,8 @@ def main() -> None:
         read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"]) for split in ("train", "test")
     )
 
-    from sentiment.baseline import baseline
-    from sentiment.evaluation import write_evaluation
+    from sentiment.evaluation.baseline import baseline
+    from sentiment.evaluation.outputs import write_evaluation
 
     try:
         classifier = baseline(params).fit(train["text"].to_pylist(), train["label"].to_numpy())

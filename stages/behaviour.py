@@ -1,6 +1,6 @@
 """Check how the fine-tuned model behaves on short reviews that each try one capability.
 
-Reads   models/sentiment/, sentiment/behaviour.yaml
+Reads   models/sentiment/, sentiment/evaluation/behaviour.yaml
 Writes  metrics/behaviour.json                   failure rate of every capability
         data/predictions/behaviour.parquet       every case, its scores, and whether it failed
         plots/behaviour.json                     failure rate of every check, with its interval and n
@@ -10,13 +10,13 @@ Writes  metrics/behaviour.json                   failure rate of every capabilit
 
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import load_params
-from sentiment.portable import fix_bits
 
 MODEL = Path("models/sentiment")
-CHECKS = Path("sentiment/behaviour.yaml")
+CHECKS = Path("sentiment/evaluation/behaviour.yaml")
 METRICS = Path("metrics/behaviour.json")
 PREDICTIONS = Path("data/predictions/behaviour.parquet")
 PLOT = Path("plots/behaviour.json")
@@ -27,9 +27,9 @@ def main() -> None:
 
     import pyarrow as pa
 
-    from sentiment.behaviour import failure_rates, load_behaviour, points, tried
-    from sentiment.parquet import write_parquet
-    from sentiment.scoring import Scorer
+    from sentiment.core.parquet import write_parquet
+    from sentiment.evaluation.behaviour import failure_rates, load_behaviour, points, tried
+    from sentiment.evaluation.scorer import Scorer
 
     behaviour = load_behaviour(CHECKS)
     fix_bits(params)

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from sentiment.command import run
-from sentiment.files import replacing, write_json
+from sentiment.core.command import run
+from sentiment.core.files import replacing, write_json
+from sentiment.core.parquet import read_parquet
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
-from sentiment.portable import fix_bits
-from sentiment.reviews import draw
+from sentiment.reviews.table import draw
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")
@@ -53,11 +53,11 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
-    from sentiment.encoding import Encoder, load_tokenizer
-    from sentiment.scoring import Scorer
-    from sentiment.token_bag import accuracy, difference, right
-    from sentiment.tokenizer_comparison import figures, own_tokenizer, points, renumbered
-    from sentiment.trained_tokenizers import ALGORITHMS, learn
+    from sentiment.evaluation.scorer import Scorer
+    from sentiment.text.encoding import Encoder, load_tokenizer
+    from sentiment.tokenizer_study.token_bag import accuracy, difference, right
+    from sentiment.tokenizer_study.tokenizer_comparison import figures, own_tokenizer, points, renumbered
+    from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS, learn
 
     fix_bits(params)
     # The steps of the small classifier are too short to share.

@@ -9,11 +9,11 @@ Writes  metrics/cross_baseline/NAME.json    as cross_dataset_evaluate, of the sa
 from argparse import ArgumentParser
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.cross_datasets import unseen
-from sentiment.files import write_json
+from sentiment.core.command import run
+from sentiment.core.files import write_json
+from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
+from sentiment.reviews.unseen import unseen
 
 CROSS = Path("data/cross")
 TRAIN = Path("data/subsampled/train.parquet")
@@ -28,8 +28,8 @@ def main() -> None:
     reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, params.subsample.cleaning, params)
     train = read_parquet(TRAIN, ["text", "label"])
 
-    from sentiment.baseline import baseline
-    from sentiment.evaluation import written
+    from sentiment.evaluation.baseline import baseline
+    from sentiment.evaluation.outputs import written
     from sentiment.metrics import evaluate
 
     classifier = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())

@@ -14,10 +14,10 @@ are not scored: what the model has learnt by heart says nothing about how it doe
 from argparse import ArgumentParser
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.cross_datasets import unseen
+from sentiment.core.command import run
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import load_params, load_preprocessing
-from sentiment.portable import fix_bits
+from sentiment.reviews.unseen import unseen
 
 MODEL = Path("models/sentiment")
 CROSS = Path("data/cross")
@@ -35,8 +35,8 @@ def main() -> None:
     reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, load_preprocessing(MODEL).cleaning, params)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
-    from sentiment.evaluation import write_evaluation
-    from sentiment.scoring import Scorer
+    from sentiment.evaluation.outputs import write_evaluation
+    from sentiment.evaluation.scorer import Scorer
 
     fix_bits(params)
     scorer = Scorer(MODEL, params.evaluate)

@@ -9,12 +9,12 @@ Writes  models/pretrained/    the model's verified files, weights as safetensors
 
 from pathlib import Path
 
-from sentiment.catalog import load_catalog
-from sentiment.command import run
-from sentiment.datasets import download_dataset
-from sentiment.files import replacing
-from sentiment.models import download_model
+from sentiment.core.command import run
+from sentiment.core.files import replacing
 from sentiment.params import load_params
+from sentiment.sources.catalog import load_catalog
+from sentiment.sources.datasets import download_dataset
+from sentiment.sources.models import download_model
 
 PRETRAINED = Path("models/pretrained")
 RAW = Path("data/raw")

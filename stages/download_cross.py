@@ -10,10 +10,10 @@ Writes  data/cross/NAME.parquet        text, label: the test split, or all there
 from argparse import ArgumentParser
 from pathlib import Path
 
-from sentiment.catalog import load_catalog
-from sentiment.command import run
-from sentiment.datasets import download_evaluation_split
+from sentiment.core.command import run
 from sentiment.params import load_params
+from sentiment.sources.catalog import load_catalog
+from sentiment.sources.datasets import download_evaluation_split
 
 CROSS = Path("data/cross")
 

@@ -13,11 +13,11 @@ Writes  metrics/evaluate.json                                accuracy with its i
 
 from pathlib import Path
 
-from sentiment.command import run
-from sentiment.files import replacing, write_json
+from sentiment.core.command import run
+from sentiment.core.files import replacing, write_json
+from sentiment.core.parquet import read_parquet
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet
-from sentiment.portable import fix_bits
 
 MODEL = Path("models/sentiment")
 TOKENIZED = Path("data/tokenized/test.parquet")
@@ -33,10 +33,10 @@ def main() -> None:
     encoded = read_parquet(TOKENIZED, ["id", "label", "input_ids", "tokens"])
     reviews = read_parquet(SUBSAMPLED, ["id", "text", "label"]).to_pandas()
 
-    from sentiment.evaluation import write_evaluation
+    from sentiment.evaluation.outputs import write_evaluation
+    from sentiment.evaluation.scorer import Scorer
+    from sentiment.evaluation.slices import errors, points, slices
     from sentiment.metrics import scores_of
-    from sentiment.scoring import Scorer
-    from sentiment.slices import errors, points, slices
 
     fix_bits(params)
     scorer = Scorer(MODEL, params.evaluate)

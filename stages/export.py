@@ -2,7 +2,7 @@
 
 Reads   models/sentiment/, data/tokenized/validation.parquet, data/tokenized/test.parquet
 Writes  models/exported/       model.onnx, tokenizer.json, serving.json (labels, special tokens), preprocessing.json,
-                               calibration.json, provenance.json, README.md; sentiment/predictor.py loads them
+                               calibration.json, provenance.json, README.md; sentiment/serving/predictor.py loads them
                                without torch
         metrics/export.json    accuracy of both models on the test reviews, their agreement, the sizes of their graphs
 
@@ -14,15 +14,15 @@ It fails when the exported model is not faithful to the original one: see `expor
 import shutil
 from pathlib import Path
 
-from sentiment.calibration import FILE, load_calibration
-from sentiment.command import run
-from sentiment.errors import UserError
-from sentiment.files import replacing, write_json
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import replacing, write_json
+from sentiment.core.labels import LABELS
+from sentiment.core.parquet import read_parquet
+from sentiment.model.length_drift import FILE, load_calibration
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import Export, load_params, load_preprocessing
-from sentiment.parquet import read_parquet
-from sentiment.portable import fix_bits
-from sentiment.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
-from sentiment.reviews import LABELS
+from sentiment.serving.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
 
 MODEL = Path("models/sentiment")
 VALIDATION = Path("data/tokenized/validation.parquet")
@@ -55,7 +55,7 @@ def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
 
 def write_companions(model: Path, folder: Path) -> None:
     """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, calibration."""
-    from sentiment.encoding import Encoder, load_tokenizer
+    from sentiment.text.encoding import Encoder, load_tokenizer
 
     encode = Encoder(load_tokenizer(model), load_preprocessing(model).tokenize).bare()
     encode.tokenizer.save(str(folder / TOKENIZER))
@@ -73,12 +73,13 @@ def main() -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from sentiment.classifier import load, predict
-    from sentiment.encoding import Padding, load_tokenizer
     from sentiment.metrics import scores_of
-    from sentiment.model_card import exported_card
-    from sentiment.onnx_graph import to_onnx
-    from sentiment.quantization import attention_products, largest_values, quantize
+    from sentiment.model.loading import load
+    from sentiment.model.model_card import exported_card
+    from sentiment.model.prediction import predict
+    from sentiment.serving.graph import to_onnx
+    from sentiment.serving.quantization import attention_products, largest_values, quantize
+    from sentiment.text.encoding import Padding, load_tokenizer
 
     fix_bits(params)
     padding = Padding.of(load_tokenizer(MODEL))

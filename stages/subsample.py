@@ -19,13 +19,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sentiment.buckets import in_order, put_aside
-from sentiment.command import run
-from sentiment.files import replacing, write_json
-from sentiment.leaks import NONE, between_splits, counted
+from sentiment.core.command import run
+from sentiment.core.files import replacing, write_json
+from sentiment.core.parquet import write_batches
 from sentiment.params import Params, Subsample, load_params
-from sentiment.parquet import write_batches
-from sentiment.reviews import cut, draw, read_reviews, require_both_labels, select, survey, without
+from sentiment.reviews.disk_sort import in_order, put_aside
+from sentiment.reviews.leaks import NONE, between_splits, counted
+from sentiment.reviews.table import cut, draw, read_reviews, require_both_labels, select, survey, without
 
 RAW = Path("data/raw")
 SUBSAMPLED = Path("data/subsampled")

@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from sentiment.command import run
-from sentiment.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
-from sentiment.files import replacing, write_json
+from sentiment.core.command import run
+from sentiment.core.files import replacing, write_json
+from sentiment.core.parquet import read_parquet, write_parquet
 from sentiment.params import load_params
-from sentiment.parquet import read_parquet, write_parquet
-from sentiment.sentences import parts, sentences
+from sentiment.text.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
+from sentiment.text.sentences import parts, sentences
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")

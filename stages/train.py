@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.command import run
-from sentiment.files import replacing, require_intact, sha256, write_json
+from sentiment.core.command import run
+from sentiment.core.files import replacing, require_intact, sha256, write_json
+from sentiment.core.parquet import map_parquet, read_parquet
+from sentiment.model.reproducible import fix_bits
 from sentiment.params import Preprocessing, Train, load_params
-from sentiment.parquet import map_parquet, read_parquet
-from sentiment.portable import fix_bits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from sentiment.encoding import Padding
+    from sentiment.text.encoding import Padding
 
 TOKENIZED = Path("data/tokenized")
 PRETRAINED = Path("models/pretrained")
@@ -49,10 +49,10 @@ def calibrate(
 
     These are bias_shift, length_drift, validation (accuracy, log loss before the temperature) and temperature.
     """
-    from sentiment.bias import correct_bias, length_drift
-    from sentiment.calibration import fit_temperature
-    from sentiment.classifier import predict
     from sentiment.metrics import evaluate, scores_of
+    from sentiment.model.prediction import predict
+    from sentiment.training.bias import correct_bias, length_drift
+    from sentiment.training.calibration import fit_temperature
 
     found: dict[str, Any] = {}
     if sentences is not None:
@@ -80,14 +80,17 @@ def main() -> None:
 
     from transformers import set_seed
 
-    from sentiment.bias import output_bias, typical_lengths
-    from sentiment.calibration import FILE
-    from sentiment.checkpoints import claimed, folder_for
-    from sentiment.classifier import PROVENANCE, build, device, fit_head, uses_bf16
-    from sentiment.encoding import Padding, load_tokenizer
-    from sentiment.model_card import environment, model_card
-    from sentiment.soup import fine_tune_several, mix_in, weights_of
-    from sentiment.training import fine_tune
+    from sentiment.model.device import device, uses_bf16
+    from sentiment.model.length_drift import FILE
+    from sentiment.model.loading import PROVENANCE
+    from sentiment.model.model_card import model_card
+    from sentiment.text.encoding import Padding, load_tokenizer
+    from sentiment.training.averaging import fine_tune_several, mix_in, weights_of
+    from sentiment.training.bias import output_bias, typical_lengths
+    from sentiment.training.build import build, fit_head
+    from sentiment.training.checkpoints import claimed, folder_for
+    from sentiment.training.fine_tune import fine_tune
+    from sentiment.training.provenance import environment
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
     fix_bits(params)
@@ -101,7 +104,7 @@ def main() -> None:
         "inputs": {path.as_posix(): sha256(path) for path in inputs},
         "parameters": {"seed": params.seed, "train": params.train.decisive},
     }
-    checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").glob("*.py"))])
+    checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").rglob("*.py"))])
 
     with claimed(checkpoints):
         train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")

@@ -15,7 +15,7 @@ from sentiment.params import Cleaning, Params, load_params
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from sentiment.encoding import Padding
+    from sentiment.text.encoding import Padding
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # The same examples in every run, and none that a busy machine fails.
@@ -74,7 +74,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import BertConfig, BertModel
 
-    from sentiment.files import sha256, write_json
+    from sentiment.core.files import sha256, write_json
 
     folder = tmp_path_factory.mktemp("models") / "pretrained"
     tokenizer = build_tokenizer()
@@ -130,7 +130,7 @@ def encoded(
     toy_reviews: pa.Table, tokenizer: "PreTrainedTokenizerFast", params_with: Callable[..., Params]
 ) -> pa.Table:
     """The toy reviews as `tokenize` leaves them, without their ids."""
-    from sentiment.encoding import Encoder
+    from sentiment.text.encoding import Encoder
 
     encode = Encoder(tokenizer, params_with(tokenize={"max_length": 64}).tokenize)
     ids = [review.input_ids for review in encode(toy_reviews["text"].to_pylist())]
@@ -139,7 +139,7 @@ def encoded(
 
 @pytest.fixture(scope="session")
 def padding(tokenizer: "PreTrainedTokenizerFast") -> "Padding":
-    from sentiment.encoding import Padding
+    from sentiment.text.encoding import Padding
 
     return Padding.of(tokenizer)
 
@@ -151,7 +151,7 @@ def build_with(
     """Build a classifier with some of train's parameters changed, as in `build_with(pooling="first")`."""
     import torch
 
-    from sentiment.classifier import build
+    from sentiment.training.build import build
 
     def make(folder: Path = pretrained, **train: Any) -> "PreTrainedModel":
         torch.manual_seed(1)
@@ -170,9 +170,9 @@ def trained_once(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A folder as `train` leaves it, which no test changes; the model tells the toy reviews apart."""
-    from sentiment.classifier import fit_head
-    from sentiment.encoding import load_tokenizer
-    from sentiment.files import write_json
+    from sentiment.core.files import write_json
+    from sentiment.text.encoding import load_tokenizer
+    from sentiment.training.build import fit_head
 
     model = build_with(pooling="mean")
     fit_head(model, encoded, padding, "fp32")
@@ -197,9 +197,9 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="session")
 def exported(trained_once: Path, encoded: pa.Table, padding: "Padding") -> Path:
     """A folder as `export` leaves it, which no test changes."""
-    from sentiment.classifier import load
-    from sentiment.onnx_graph import to_onnx
-    from sentiment.quantization import largest_values, quantize
+    from sentiment.model.loading import load
+    from sentiment.serving.graph import to_onnx
+    from sentiment.serving.quantization import largest_values, quantize
     from stages.export import write_companions
 
     folder = trained_once.parent / "exported"

@@ -147,7 +147,7 @@ ELSEWHERE = {
     "python -m benchmarks.learning_curves": HOURS,
     "python -m benchmarks.pretrained_tokenizers FOLDER NAMES": "needs the tokenizers of the hub's models",
     "make test": "is what runs this",
-    "python -m stages.compare NAME workspace": "the same as make compare",
+    "python -m sentiment.comparison NAME workspace": "the same as make compare",
     "make lock": "needs the package index",
 }
 """What no test can do, and why."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sentiment.catalog import load_catalog
+from sentiment.sources.catalog import load_catalog
 from tests.conftest import BAD, GOOD, NEUTRAL, ROOT
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sentiment.files import write_json
-from sentiment.schemas import read_yaml
+from sentiment.core.files import write_json
+from sentiment.core.schemas import read_yaml
 from tests.project import ROOT, Project, shrunken
 
 RESULTS = ROOT / "benchmarks/soak.json"

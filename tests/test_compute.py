@@ -16,8 +16,8 @@ from docs.compute import (
     predictions,
     tokens_per_second,
 )
-from sentiment.files import rounded
-from sentiment.schemas import read_yaml
+from sentiment.core.files import rounded
+from sentiment.core.schemas import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 

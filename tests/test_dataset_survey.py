@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.dataset_survey import described, leaking
-from sentiment.encoding import Encoder
+from sentiment.core.parquet import write_parquet
 from sentiment.params import Params
-from sentiment.parquet import write_parquet
+from sentiment.text.encoding import Encoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

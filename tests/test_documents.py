@@ -13,9 +13,9 @@ from benchmarks.soups import DEFAULT, RESULTS, accuracies
 from benchmarks.trials import Clone
 from docs.drawings import DRAWINGS, draw
 from docs.figures.blocks import BLOCK, FIGURES, VALUE, filled
-from sentiment.catalog import load_catalog
 from sentiment.params import load_params
-from sentiment.sources import locate_all
+from sentiment.sources.catalog import load_catalog
+from sentiment.sources.locations import locate_all
 from tests.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -118,7 +118,7 @@ def test_the_test_that_covers_a_command_exists(test: str) -> None:
 
 
 def test_every_parameter_that_the_documents_set_exists() -> None:
-    from sentiment.schemas import read_yaml
+    from sentiment.core.schemas import read_yaml
 
     params = read_yaml(ROOT / "params.yaml")
     for document in DOCUMENTS:

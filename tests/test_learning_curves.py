@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from benchmarks import learning_curves
 from benchmarks.learning_curves import PLAN, changed, curve, splits
-from sentiment.parquet import write_parquet
-from sentiment.reviews import content_id
-from sentiment.schemas import read_yaml
+from sentiment.core.parquet import write_parquet
+from sentiment.core.schemas import read_yaml
+from sentiment.reviews.table import content_id
 from tests.documents import ROOT
 
 

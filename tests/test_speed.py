@@ -21,8 +21,8 @@ from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
 from docs.compute import MODELS, flops_per_token
 from docs.figures import performance
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.params import Params, load_params
 
 SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)

@@ -8,11 +8,11 @@ import pytest
 
 from benchmarks import imdb, models, soups, sweep, transfer
 from benchmarks.trials import Clone, chosen
-from sentiment.catalog import load_catalog
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.core.schemas import read_yaml, validate
 from sentiment.params import Params, load_params
-from sentiment.schemas import read_yaml, validate
+from sentiment.sources.catalog import load_catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 

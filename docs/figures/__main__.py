@@ -10,7 +10,7 @@ Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md 
 from pathlib import Path
 
 from docs.figures.blocks import filled
-from sentiment.files import replacing
+from sentiment.core.files import replacing
 
 for document in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
     text = filled(document.read_text(encoding="utf-8"))

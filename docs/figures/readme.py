@@ -8,8 +8,8 @@ from typing import Any
 
 from docs.figures.comparison import with_interval
 from docs.figures.tables import read, table
+from sentiment.core.schemas import read_yaml
 from sentiment.params import load_params
-from sentiment.schemas import read_yaml
 
 IMDB = Path("benchmarks/imdb.yaml")
 

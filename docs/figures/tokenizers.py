@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from docs.figures.tables import read, table
-from sentiment.tokenizer_comparison import TELLING
+from sentiment.tokenizer_study.tokenizer_comparison import TELLING
 
 PRETRAINED = "benchmarks/pretrained_tokenizers.json"
 

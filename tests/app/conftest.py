@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 
 from app.server import build
 from app.settings import PREFIX, Settings
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 from tests.app.visit import Visit
 from tests.conftest import ROOT
 

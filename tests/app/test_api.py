@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.server import build
 from app.settings import MAX_CHARACTERS, Settings
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 from tests.app.monitoring import sample
 
 PREDICT, EXPLAIN = "/api/v1/predict", "/api/v1/explain"

@@ -10,9 +10,9 @@ import pytest
 
 from app.files import Outcome, columns_of, score_file
 from app.views import summary
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 from sentiment.predict import CHUNK
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 
 ROWS = [["=cmd|' /C calc'!A0", "good"], ["@SUM(1)", "bad"], ["-5", "-boring"], ["+1.5e3", "+ good"], ["\tx", ""]]
 

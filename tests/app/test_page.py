@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 from tests.app.conftest import SCRIPT, Running
 
 if TYPE_CHECKING:

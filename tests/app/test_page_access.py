@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from app.settings import MAX_TEXTS, PREFIX, Settings
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from tests.app.conftest import Running
 from tests.conftest import ROOT
 

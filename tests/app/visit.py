@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sentiment.predictor import Predictor
+from sentiment.serving.predictor import Predictor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -15,8 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy import space
-from sentiment.errors import UserError
-from sentiment.predictor import Predictor
+from sentiment.core.errors import UserError
+from sentiment.serving.predictor import Predictor
 from tests.conftest import ROOT
 from tests.deploy.replay import Stage, build, command_of, instructions
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sentiment.errors import UserError
-from sentiment.hub import open_repository
+from sentiment.core.errors import UserError
+from sentiment.sources.hub import open_repository
 from tests.hub_server import Hub
 
 LARGE = random.Random(0).randbytes(300_000)

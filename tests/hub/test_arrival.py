@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
-from sentiment.hub import open_repository
+from sentiment.sources.hub import open_repository
 from tests.hub.client import LARGE, SMALL, downloads, fetch
 from tests.hub_server import Hub
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from sentiment.network import ATTEMPTS
+from sentiment.sources.retries import ATTEMPTS
 from tests.hub.client import AGAIN, LARGE, NO_HUB, downloads, fetch, refusal
 from tests.hub_server import Fault, Hub
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentiment import hub as hub_module
-from sentiment.errors import UserError
-from sentiment.hub import open_repository
+from sentiment.core.errors import UserError
+from sentiment.sources.hub import open_repository
 from tests.hub.client import LARGE, SMALL, downloads, fetch
 from tests.hub_server import TOKEN, Fault, Hub, running
 

@@ -28,8 +28,8 @@ def script(code: str, home: Path, **environment: str) -> list[str]:
 
 
 RUN = """
-from sentiment.command import run
-from sentiment.hub import open_repository
+from sentiment.core.command import run
+from sentiment.sources.hub import open_repository
 run(lambda: print(open_repository("org/tiny", "model").fetch(["sub/vocab.txt"])), "download", network=True)
 """
 
@@ -66,7 +66,7 @@ def test_a_refusal_is_the_last_line_of_the_command_and_holds_no_token(hub: Hub, 
 
 KILLED = """
 import os, sys
-from sentiment.hub import open_repository
+from sentiment.sources.hub import open_repository
 repository = open_repository("org/tiny", "model")
 for attempt in range(int(sys.argv[1])):
     if child := os.fork():

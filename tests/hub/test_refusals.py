@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import close_session, constants
 
-from sentiment.hub import open_repository
+from sentiment.sources.hub import open_repository
 from tests.hub.client import AGAIN, LARGE, NO_HUB, SMALL, downloads, fetch, refusal
 from tests.hub_server import TOKEN, Fault, Hub, only_hub
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sentiment.core.schemas import read_yaml
 from sentiment.params import Params
-from sentiment.schemas import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = read_yaml(ROOT / "dvc.yaml")

@@ -65,7 +65,7 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
     assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")
     assert project.dvc("plots", "diff", "HEAD", "workspace", "--json")
-    assert "| train.lr " in project.run("python", "-m", "stages.compare", "HEAD", "slower", "--md").stdout
+    assert "| train.lr " in project.run("python", "-m", "sentiment.comparison", "HEAD", "slower", "--md").stdout
 
     project.run("git", "checkout", "--quiet", "params.yaml")
     output = project.dvc("repro")

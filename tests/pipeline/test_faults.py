@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.schemas import read_yaml
+from sentiment.core.schemas import read_yaml
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
@@ -87,11 +87,11 @@ def test_a_damaged_entry_of_the_cache_is_noticed_removed_and_made_anew(project: 
     assert line.startswith(f"train: error: {path} is not a whole parquet file (truncated, or another format): ")
     assert "make cache looks for damage" in line
 
-    output = project.run("python", "-m", "stages.verify_cache").stdout
+    output = project.run("python", "-m", "sentiment.verify_cache").stdout
     assert "1 damaged files; dvc repro makes them anew" in output
     (project.folder / path).unlink()
     assert "tokenize" in STAGE.findall(project.dvc("repro"))
-    assert "no damaged file" in project.run("python", "-m", "stages.verify_cache").stdout
+    assert "no damaged file" in project.run("python", "-m", "sentiment.verify_cache").stdout
 
 
 def test_truncated_flipped_and_deleted_outputs_are_brought_back_from_the_cache(project: Project) -> None:

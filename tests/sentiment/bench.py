@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 from transformers import PreTrainedModel, set_seed
 
-from sentiment.callbacks import TimeLimit
-from sentiment.classifier import build
-from sentiment.encoding import Padding
 from sentiment.params import Params
-from sentiment.soup import fine_tune_several
-from sentiment.training import fine_tune
+from sentiment.text.encoding import Padding
+from sentiment.training.averaging import fine_tune_several
+from sentiment.training.build import build
+from sentiment.training.callbacks import TimeLimit
+from sentiment.training.fine_tune import fine_tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable

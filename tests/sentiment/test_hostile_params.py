@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
+from sentiment.core.schemas import read_yaml, validate
 from sentiment.params import Params, load_params
-from sentiment.schemas import read_yaml, validate
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
+from sentiment.core.schemas import read_yaml, validate
 from sentiment.params import Params, load_params
-from sentiment.schemas import read_yaml, validate
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment import predict
-from sentiment.errors import UserError
-from sentiment.predictor import Predictor
-from sentiment.streams import FORMATS, Reader, writer
+from sentiment.core.errors import UserError
+from sentiment.serving.predictor import Predictor
+from sentiment.tables.streams import FORMATS, Reader, writer
 from tests.conftest import ROOT
 
 Command = Callable[..., None]
@@ -73,7 +73,7 @@ def test_every_format_keeps_its_columns_and_gets_sentiment_and_score(
 def test_rows_without_a_text_are_counted_and_set_aside(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sentiment.streams.BATCH_ROWS", 3)
+    monkeypatch.setattr("sentiment.tables.streams.BATCH_ROWS", 3)
     monkeypatch.setattr(predict, "MAX_CHARACTERS", 20)
     texts = ["good", None, 5, " \t", "bad", "x" * 21, ["good"]]
     Path("reviews.jsonl").write_text("\n".join(json.dumps({"text": text, "n": n}) for n, text in enumerate(texts)))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.params import Params, Preprocessing, load_preprocessing
 
 

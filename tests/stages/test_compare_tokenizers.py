@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 from sentiment.params import load_params
-from sentiment.trained_tokenizers import ALGORITHMS
+from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS
 from stages import compare_tokenizers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 from stages import cross_dataset_baseline, cross_dataset_evaluate
 
 ROOT = Path(__file__).resolve().parents[2]

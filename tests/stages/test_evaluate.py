@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from sentiment.calibration import fit_temperature, load_calibration
-from sentiment.errors import UserError
-from sentiment.files import write_json
+from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
+from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate as figures_of
 from sentiment.metrics import scores_of
+from sentiment.model.length_drift import load_calibration
 from sentiment.params import Evaluate, load_params
-from sentiment.scoring import Scorer
+from sentiment.training.calibration import fit_temperature
 from stages import behaviour, evaluate, train
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_reviews: pa.Table, tokenizer: "PreTrainedTokenizerFast"
 ) -> Path:
     """Return a folder in which the toy reviews are all three splits, cut to 8 tokens, and no model is yet."""
-    from sentiment.encoding import Encoder
+    from sentiment.text.encoding import Encoder
 
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     for old, new in SMALL.items():
@@ -50,7 +51,7 @@ def folder(
         text = text.replace(old, new)
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "sentiment").mkdir()
-    shutil.copy(ROOT / "sentiment/behaviour.yaml", tmp_path / "sentiment")
+    shutil.copy(ROOT / "sentiment/evaluation/behaviour.yaml", tmp_path / "sentiment")
     monkeypatch.chdir(tmp_path)
 
     encoded = list(Encoder(tokenizer, load_params().tokenize)(toy_reviews["text"].to_pylist()))
@@ -126,7 +127,7 @@ def test_sentences_that_are_missing_are_missed_before_the_training(
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("data/tokenized/validation_sentences.parquet").unlink()
-    monkeypatch.setattr("sentiment.classifier.build", None)
+    monkeypatch.setattr("sentiment.training.build.build", None)
 
     with pytest.raises(UserError, match=r"validation_sentences\.parquet"):
         trained_here(correct_bias=True)

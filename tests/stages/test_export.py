@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
+from sentiment.core.parquet import write_parquet
 from sentiment.params import Params
-from sentiment.parquet import write_parquet
-from sentiment.predictor import Predictor
-from sentiment.quantization import largest_values, quantize
+from sentiment.serving.predictor import Predictor
+from sentiment.serving.quantization import largest_values, quantize
 from stages import export
 from tests.conftest import ROOT
 
@@ -127,7 +127,7 @@ def test_what_attention_compares_is_kept_exact_where_the_smallest_model_is_unfai
         quantize(model, path, largest, kept)
 
     monkeypatch.setattr(export, "unfaithful", fault)
-    monkeypatch.setattr("sentiment.quantization.quantize", recorded)
+    monkeypatch.setattr("sentiment.serving.quantization.quantize", recorded)
     export.main()
 
     assert [len(kept) for kept in tried] == [0, 2]
@@ -143,7 +143,7 @@ def test_the_values_within_the_model_are_observed_on_validation_reviews(
         observed.extend(sequences)
         return largest_values(model, observed, threads)
 
-    monkeypatch.setattr("sentiment.quantization.largest_values", recorded)
+    monkeypatch.setattr("sentiment.serving.quantization.largest_values", recorded)
     export.main()
 
     assert observed == encoded["input_ids"][:8].to_pylist()

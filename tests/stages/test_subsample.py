@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment import buckets
-from sentiment.errors import UserError
+from sentiment.core.errors import UserError
 from stages import subsample
 
 ROOT = Path(__file__).resolve().parents[2]

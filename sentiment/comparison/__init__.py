@@ -1,0 +1,1 @@
+"""Comparing two runs of the pipeline, review by review."""

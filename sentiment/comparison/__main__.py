@@ -1,0 +1,67 @@
+"""Compare the predictions of two runs of the pipeline, review by review.
+
+A run is an experiment, a branch, a tag, a commit, or `workspace` (the files as they are now). All is read from git and
+from the DVC cache; nothing is checked out, run or written.
+
+Reads   data/predictions/, data/subsampled/test.parquet, data/cross/, models/sentiment/preprocessing.json, params.yaml
+Prints  per dataset: both accuracies, their difference with its interval, McNemar's exact p, the reviews whose verdict
+        flipped; and the parameters that differ. Datasets without the same reviews in both runs are refused.
+
+    python -m sentiment.comparison main my-experiment            (make compare A=main B=my-experiment)
+    python -m sentiment.comparison main workspace --md           for a pull request; --json for a program
+"""
+
+import json
+from argparse import ArgumentParser
+
+from sentiment.comparison.runs import WORKSPACE, Run
+from sentiment.core.command import run
+from sentiment.core.errors import UserError
+from sentiment.core.files import rounded
+
+FLIPS = 5
+
+
+def main() -> None:
+    parser = ArgumentParser("compare", description="Compare the predictions of two runs, review by review.")
+    parser.add_argument("a", metavar="A", help=f"an experiment, branch, tag, commit, or {WORKSPACE}")
+    parser.add_argument("b", metavar="B", help="another one")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--md", action="store_true", help="print Markdown")
+    arguments = parser.parse_args()
+    a, b = Run(arguments.a), Run(arguments.b)
+
+    from tqdm import tqdm
+
+    from sentiment.comparison.report import text_of
+    from sentiment.comparison.significance import changed, compare, flips, paired
+
+    results, refused = {}, []
+    common = [dataset for dataset in a.datasets if dataset in b.datasets]
+    for dataset in tqdm(common, desc="compare", unit="dataset", delay=1):
+        predictions = a.predictions(dataset), b.predictions(dataset)
+        try:
+            pairs = paired(*predictions, dataset)
+        except UserError as error:
+            refused.append(str(error))
+            continue
+        results[dataset] = compare(pairs) | {"flips": flips(pairs, a.texts(dataset), FLIPS)}
+
+    report = {
+        "a": {"name": a.name, "revision": a.revision},
+        "b": {"name": b.name, "revision": b.revision},
+        "datasets": results,
+        "not_in_both": sorted(set(a.datasets) ^ set(b.datasets)),
+        "parameters": changed(a.params, b.params),
+    }
+    if arguments.json:
+        print(json.dumps(rounded(report), indent=2, ensure_ascii=False))
+    else:
+        print(text_of(report, markdown=arguments.md))
+    if refused:
+        raise UserError("; ".join(refused))
+
+
+if __name__ == "__main__":
+    run(main, "compare")

@@ -1,0 +1,76 @@
+"""The runs of the pipeline that git and the DVC cache keep, and their files."""
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from sentiment.core.errors import UserError, reason
+from sentiment.params import Cleaning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORKSPACE = "workspace"
+
+
+class Run:
+    """The files of a run, each read when asked for. Raises UserError where the run or a file can't be found."""
+
+    def __init__(self, name: str) -> None:
+        from dvc.api import DVCFileSystem
+        from dvc.exceptions import DvcException
+        from dvc.scm import RevError
+
+        self.name = name
+        try:
+            self.files = DVCFileSystem(".", rev=None if name == WORKSPACE else name)
+            self.revision = None if name == WORKSPACE else self.files.repo.get_rev()
+        except RevError:
+            raise UserError(
+                f"{name} is no experiment, branch, tag or commit: `dvc exp list --all-commits` and "
+                f"`git branch --all` name those there are, and {WORKSPACE} is what you see"
+            ) from None
+        except DvcException as error:
+            raise UserError(f"{name} can't be read: {reason(error)}; run from the project's folder") from None
+        self.params: dict[str, Any] = YAML(typ="safe", pure=True).load(self.read("params.yaml"))
+        self.datasets = ["test", *self.params.get("cross_datasets", [])]
+
+    def read(self, path: str) -> bytes:
+        from dvc.exceptions import DvcException
+
+        try:
+            with self.files.open(path, "rb") as file:
+                content: bytes = file.read()
+        except (OSError, DvcException):
+            raise UserError(
+                f"{path} of {self.name} is neither in git nor in the cache: `dvc fetch` gets it if you have a remote, "
+                "else `dvc exp apply` or `git checkout` that run and `dvc repro`"
+            ) from None
+        return content
+
+    def table(self, path: str, columns: list[str]) -> "pd.DataFrame":
+        import pyarrow.parquet as pq
+
+        return pq.read_table(io.BytesIO(self.read(path)), columns=columns).to_pandas()
+
+    def predictions(self, dataset: str) -> "pd.DataFrame":
+        """Return id, label and score of each review of the test split, or of a cross dataset."""
+        folder = "data/predictions" if dataset == "test" else "data/predictions/cross"
+        return self.table(f"{folder}/{dataset}.parquet", ["id", "label", "score"])
+
+    def texts(self, dataset: str) -> dict[str, str]:
+        """Return the texts of a dataset by id, cleaned as the model read them."""
+        if dataset == "test":
+            reviews = self.table("data/subsampled/test.parquet", ["id", "text"])
+            return dict(zip(reviews.id, reviews.text, strict=True))
+
+        import pyarrow as pa
+
+        from sentiment.reviews.table import content_id
+        from sentiment.text.cleaning import clean
+
+        cleaning = Cleaning(**json.loads(self.read("models/sentiment/preprocessing.json"))["cleaning"])
+        text = self.table(f"data/cross/{dataset}.parquet", ["text"]).text
+        return {content_id(review): review for review in clean(pa.array(text, pa.string()), cleaning).to_pylist()}

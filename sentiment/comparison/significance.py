@@ -1,0 +1,107 @@
+"""Whether one of two runs is better: both scored the same reviews, so their differences are paired."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sentiment.core.errors import UserError
+from sentiment.core.labels import LABELS
+from sentiment.metrics import wilson
+
+RESAMPLES = 10_000
+SEED = 0
+
+
+def paired(a: pd.DataFrame, b: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """Join two runs' predictions (id, label, score) of a dataset: id, label, score_a, score_b.
+
+    Raises UserError where they are not of the same reviews with the same labels; a difference between runs would then
+    be one between reviews as well.
+    """
+    only_a, only_b = (int((~one.id.isin(other.id)).sum()) for one, other in ((a, b), (b, a)))
+    if only_a or only_b:
+        raise UserError(
+            f"{dataset}: A and B were not scored on the same reviews: {only_a:,} are only in A, {only_b:,} only in B; "
+            "give both the same data, sizes and cleaning"
+        )
+    pairs = a.merge(b, on="id", suffixes=("_a", "_b"), validate="one_to_one")
+    relabelled = int((pairs.label_a != pairs.label_b).sum())
+    if relabelled:
+        raise UserError(
+            f"{dataset}: {relabelled:,} reviews have one label in A and the other in B: give both the same data"
+        )
+    return pairs.rename(columns={"label_a": "label"})[["id", "label", "score_a", "score_b"]]
+
+
+def compare(pairs: pd.DataFrame) -> dict[str, Any]:
+    """Return both accuracies and their difference, B's less A's, with 95 % intervals, and McNemar's exact p.
+
+    The accuracies have Wilson intervals, the difference the percentile interval of a paired bootstrap (Efron and
+    Tibshirani 1993, chapter 13): a review is drawn with what both runs made of it. McNemar's test asks whether the
+    reviews that only one run labels rightly could as well be split by tossing a coin.
+    """
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    right_a, right_b = _right(pairs)
+    n = len(pairs)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    both = int((right_a & right_b).sum())
+    neither = n - both - only_a - only_b
+    # Only the numbers of these kinds matter to the mean, and drawing them is drawing the reviews.
+    drawn = np.random.default_rng(SEED).multinomial(n, np.array([only_a, only_b, both + neither]) / n, RESAMPLES)
+    low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / n, [2.5, 97.5])
+    result: dict[str, Any] = {"n": n}
+    for run, hits in (("a", both + only_a), ("b", both + only_b)):
+        bounds = wilson(hits, n)
+        result[run] = {"accuracy": hits / n, "accuracy_low": bounds[0], "accuracy_high": bounds[1]}
+    return result | {
+        "difference": (only_b - only_a) / n,
+        "difference_low": float(low),
+        "difference_high": float(high),
+        "only_a_right": only_a,
+        "only_b_right": only_b,
+        "mcnemar_p": float(mcnemar([[both, only_a], [only_b, neither]], exact=True).pvalue),
+    }
+
+
+def flips(pairs: pd.DataFrame, texts: dict[str, str], size: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the reviews that only A, and those that only B, labels rightly: at most `size` each, the surest first.
+
+    The surest are those on which both runs together are most certain of their opposite verdicts.
+    """
+    right_a, right_b = _right(pairs)
+    surest = pairs.assign(distance=(pairs.score_a - pairs.score_b).abs())
+    surest = surest.sort_values(["distance", "id"], ascending=[False, True])
+    return {
+        name: [
+            {
+                "id": row["id"],
+                "label": LABELS[row["label"]],
+                "score_a": row["score_a"],
+                "score_b": row["score_b"],
+                "text": texts[row["id"]],
+            }
+            for row in surest[chosen.reindex(surest.index)].head(size).to_dict("records")
+        ]
+        for name, chosen in (("only_a_right", right_a & ~right_b), ("only_b_right", right_b & ~right_a))
+    }
+
+
+def _right(pairs: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
+    """Say which reviews A and which B labels rightly."""
+    return (pairs.score_a >= 0.5) == pairs.label, (pairs.score_b >= 0.5) == pairs.label
+
+
+def changed(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the parameters whose values differ, by dotted key; None where a run lacks one."""
+    ours, theirs = flattened(a), flattened(b)
+    return {key: (ours.get(key), theirs.get(key)) for key in sorted(ours | theirs) if ours.get(key) != theirs.get(key)}
+
+
+def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,1 @@
+"""What every other package rests on: files, errors, schemas, labels, and how a command runs."""

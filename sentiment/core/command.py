@@ -1,0 +1,71 @@
+"""How a command starts and ends: errors as one line for people, time on the terminal and in an untracked log."""
+
+import atexit
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from sentiment.core.errors import UserError
+
+TIMINGS = Path("logs/timings.jsonl")
+
+
+def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
+    """Run `main` and exit: 0 when done, 1 after a mistake its user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Unless `network` is true, the hub is switched off first, so that no stage but the downloads can reach it.
+    A defect of ours still ends in a traceback.
+    """
+    if not network:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    # The result must not depend on how many GPUs there are: one is used, the first unless the user chose another.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    received: list[int] = []
+
+    def interrupt(sign: int, _frame: FrameType | None) -> None:
+        received.append(sign)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    # Importing torch and transformers makes so many objects that looking for garbage among them, over and over, takes a
+    # seventh of its time. Python would look once more before it exits, two seconds long.
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
+    started = time.monotonic()
+    try:
+        main()
+    except (Exception, KeyboardInterrupt) as error:
+        # Libraries turn an interruption that reaches them at the wrong moment into errors of their own.
+        if received or isinstance(error, KeyboardInterrupt):
+            print(f"{name}: interrupted; the same command again starts over or continues", file=sys.stderr)
+            sys.exit(128 + (received[0] if received else signal.SIGINT))
+        _explain(error, name)
+    seconds = round(time.monotonic() - started, 1)
+    # Not on stdout, where a command's result may be JSON for another one.
+    print(f"{name}: done in {seconds} s", file=sys.stderr)
+    TIMINGS.parent.mkdir(exist_ok=True)
+    with TIMINGS.open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"command": name, "seconds": seconds, "ended": time.strftime("%FT%T%z")}) + "\n")
+
+
+def _explain(error: Exception, name: str) -> NoReturn:
+    """End with one line for a mistake its user can mend; let a defect of ours keep its traceback."""
+    if isinstance(error, UserError):
+        sys.exit(f"{name}: error: {error}")
+    # Where weights are written, the library that does it reports the system's errors as its own.
+    safetensors = sys.modules.get("safetensors")
+    if isinstance(error, OSError) or (safetensors and isinstance(error, safetensors.SafetensorError)):
+        place = getattr(error, "filename", None) or "the operating system"
+        remedy = "free space or correct the permissions, then run the same command again"
+        if isinstance(error, FileNotFoundError):
+            remedy = "dvc repro makes what is missing, or give the path of a file that exists"
+        sys.exit(f"{name}: error: {place}: {getattr(error, 'strerror', None) or error}; {remedy}")
+    raise error

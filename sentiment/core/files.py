@@ -1,0 +1,70 @@
+"""Files that are whole or absent, and JSON whose bytes depend on its content alone."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sentiment.core.errors import UserError
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; on success it becomes `path`, on failure it vanishes.
+
+    Works for a file and for a folder. What an earlier, killed run left under the temporary name is removed first.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    _remove(temporary)
+    try:
+        yield temporary
+        if path.is_dir() and temporary.exists():
+            _remove(path)
+        temporary.replace(path)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """Round every float in nested dicts and lists; bits beyond `digits` differ between machines, results don't."""
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    return round(value, digits) if isinstance(value, float) else value
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write sorted, indented JSON with rounded floats; raise ValueError for NaN or infinity, which JSON lacks."""
+    text = json.dumps(rounded(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def require_intact(folder: Path, hashes: Mapping[str, str], maker: str) -> None:
+    """Raise UserError unless the folder's files have these sha256, and say that the stage `maker` wrote others."""
+    for name, expected in hashes.items():
+        if sha256(folder / name) != expected:
+            raise UserError(
+                f"{folder / name} is not what {maker} wrote, it was changed or damaged: remove {folder} and run "
+                "dvc repro; if that brings it back, make cache removes what is damaged in DVC's cache"
+            )
+
+
+def sha256(path: Path | str) -> str:
+    """Return the file's sha256 as 64 hex digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,83 @@
+"""Parquet files: written so that damage is noticed, read a part at a time or as memory that the disk backs."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sentiment.core.errors import UserError, reason
+from sentiment.core.files import replacing
+
+BATCH = 8192
+WRITING = {"compression": "zstd", "write_page_checksum": True}
+"""How every parquet file is written: a bit that flips on the disk or in DVC's cache is noticed when it is read."""
+ANEW = "restore it, or remove it for dvc repro to make it anew; make cache looks for damage in DVC's cache"
+# Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
+READING: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1 << 20}
+
+
+@contextmanager
+def whole_parquet(path: Path | str) -> Iterator[None]:
+    """Turn what a reader raises for a damaged parquet file into a UserError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk is full, say: no fault of the file's
+        raise UserError(
+            f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}; {ANEW}"
+        ) from None
+
+
+@contextmanager
+def opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
+    """Yield the parquet file; raise UserError when it is missing, damaged or lacks one of the columns."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} is missing: dvc repro makes it, or give the path of a parquet file that exists")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is empty: give a parquet file with the columns {', '.join(columns)}")
+    with whole_parquet(path), pq.ParquetFile(path, **READING) as file:
+        names = file.schema_arrow.names
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise UserError(f"{path} has no column {', '.join(missing)}: its columns are {', '.join(names)}")
+        twice = [name for name in columns if names.count(name) > 1]
+        if twice:
+            raise UserError(f"{path} has the column {twice[0]} twice: give each a name of its own")
+        yield file
+
+
+def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
+    """Read the named columns of a parquet file; raise UserError when it is missing, damaged or lacks one of them."""
+    with opened(path, columns) as file:
+        return file.read(columns)
+
+
+def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
+    """As read_parquet, but unpack the columns into a file, `copy`, whose pages are read when they are used.
+
+    So memory does not grow with the rows. The copy must stay as long as the table is used.
+    """
+    with opened(path, columns) as file:
+        schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+        with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
+            for batch in file.iter_batches(BATCH, columns=columns):
+                writer.write_batch(batch.select(columns))
+    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
+
+
+def write_parquet(path: Path | str, table: pa.Table) -> None:
+    """Write the table without schema metadata, so that equal tables give equal bytes."""
+    plain = table.replace_schema_metadata(None)
+    write_batches(path, [plain], plain.schema)
+
+
+def write_batches(path: Path | str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write tables of this schema one after another, each as a row group, as `write_parquet` writes one."""
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, **WRITING) as writer:
+        for table in tables:
+            writer.write_table(table)

@@ -1,0 +1,86 @@
+"""Where a model fails: its accuracy on slices of the reviews, and the errors that it was surest of."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sentiment.core.labels import LABELS
+from sentiment.evaluation.quoting import escaped, quoted
+from sentiment.metrics import wilson
+
+BANDS = {"1-20": 20, "21-50": 50, "51-100": 100, "101-200": 200, "over 200": np.inf}
+"""The length bands' most words."""
+
+WORDS = {
+    "negation": re.compile(
+        r"\b(no|not|never|none|nobody|nothing|nowhere|neither|nor|cannot|without|hardly|barely|\w+n['\u2019]t)\b",
+        re.IGNORECASE,
+    ),
+    "contrast word": re.compile(
+        r"\b(but|however|although|though|yet|despite|whereas|nevertheless|nonetheless)\b", re.IGNORECASE
+    ),
+    "word in capitals": re.compile(r"\b[A-Z]{4,}\b"),
+}
+"""What is looked for in the texts. Capitals: four and more, as shorter ones are mostly abbreviations."""
+
+ERRORS = 50
+
+
+def members(text: pd.Series, truncated: NDArray[np.bool_]) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """Say for every property and each of its values which reviews have it; each review has one value of a property."""
+    words = np.array([len(review.split()) for review in text])
+    band = np.searchsorted(list(BANDS.values()), words)
+    present = {name: np.array([bool(pattern.search(review)) for review in text]) for name, pattern in WORDS.items()}
+    return {
+        "words": {name: band == i for i, name in enumerate(BANDS)},
+        **{name: {"with": found, "without": ~found} for name, found in present.items()},
+        "truncated": {"yes": truncated, "no": ~truncated},
+    }
+
+
+def slices(text: pd.Series, correct: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
+    """Return n, accuracy and its 95 % interval for every value of every property that some review has.
+
+    `correct` says of each text whether it was labelled rightly, `truncated` whether the model read only a part of it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, values in members(text, truncated).items():
+        found[name] = {}
+        for value, rows in values.items():
+            hits, n = int(correct[rows].sum()), int(rows.sum())
+            if n:
+                low, high = wilson(hits, n)
+                found[name][value] = {"accuracy": hits / n, "accuracy_low": low, "accuracy_high": high, "n": n}
+    return found
+
+
+def points(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the slices as the points of a plot, in their order."""
+    return [
+        {
+            "slice": f"{name}: {value}",
+            "accuracy": figures["accuracy"],
+            "low": figures["accuracy_low"],
+            "high": figures["accuracy_high"],
+            "n": figures["n"],
+        }
+        for name, values in found.items()
+        for value, figures in values.items()
+    ]
+
+
+def errors(reviews: pd.DataFrame) -> str:
+    """Return a Markdown list of the ERRORS most confident errors among the reviews (id, text, label, score)."""
+    reviews = reviews.assign(certainty=np.maximum(reviews.score, 1 - reviews.score))
+    wrong = reviews[(reviews.score >= 0.5) != reviews.label]
+    listed = wrong.sort_values(["certainty", "id"], ascending=[False, True]).head(ERRORS)
+    lines = [
+        f"- **{LABELS[1 - row['label']]}, {row['certainty']:.3f}** but labelled {LABELS[row['label']]} ({row['id']}): "
+        f"{escaped(quoted(row['text']))}"
+        for row in listed.to_dict("records")
+    ]
+    title = f"# The most confident errors\n\n{len(wrong):,} of {len(reviews):,} reviews were labelled wrongly"
+    return "\n".join([f"{title}; listed are {len(listed)}, the surest first.", "", *lines, ""])

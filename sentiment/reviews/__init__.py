@@ -1,0 +1,1 @@
+"""Review tables of any size: checking, de-duplicating, drawing and sorting them, and finding what leaks."""

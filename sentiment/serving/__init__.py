@@ -1,0 +1,1 @@
+"""The exported model: its ONNX graph, 8-bit weights, and predictions without torch."""

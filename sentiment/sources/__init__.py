@@ -1,0 +1,1 @@
+"""Where models and datasets come from: the catalog, the hub, folders and packages, every file verified."""

@@ -1,0 +1,104 @@
+"""From the labels of a source to 0 (negative) and 1 (positive), never by a guess."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sentiment.core.errors import UserError
+from sentiment.core.labels import PLAIN, Labels, label_name
+from sentiment.tables.tables import declared_names, shown
+
+DROPPED = -1
+LISTED = 10
+"""Labels that an error shows at most."""
+MOST_SEEN = 1000
+"""Labels after which a column is taken for something else, and refused at once."""
+
+
+class LabelReader:
+    """Maps labels batch by batch, and remembers those it saw, so that a refusal can show them all."""
+
+    def __init__(self, column: str, labels: Labels | None, key: str) -> None:
+        """Take `labels`, or where it is None the plain ones; `key` is where the reader says what labels mean."""
+        self.column, self.labels, self.key = column, labels, key
+        self.known = PLAIN if labels is None else labels
+        self.seen: set[str] = set()
+        self.first_unknown: str | None = None
+
+    def __call__(self, values: pa.Array, place: str, rows: NDArray[np.integer]) -> pa.Array:
+        """Return int8: 0, 1, or DROPPED; null for null; an unknown label is DROPPED, and `finish` refuses it."""
+        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_null)
+        if not any(is_kind(values.type) for is_kind in kinds):
+            raise UserError(
+                f"{place}: column {self.column} is of type {values.type}, but must be whole numbers, text or booleans"
+            )
+        if pa.types.is_null(values.type):
+            return pa.nulls(len(values), pa.int8())
+        encoded = values.dictionary_encode()
+        try:
+            names = [label_name(value) for value in encoded.dictionary.to_pylist()]
+        except UnicodeDecodeError:
+            raise UserError(f"{place}: column {self.column} is not UTF-8; write it anew in UTF-8") from None
+        self.seen.update(names)
+        unknown = pa.array([name not in self.known for name in names], pa.bool_())
+        if self.first_unknown is None and pc.any(unknown).as_py():
+            first = pc.index(pc.take(unknown, encoded.indices), True).as_py()
+            self.first_unknown = f"{place}, row {rows[first]}"
+        if len(self.seen) > MOST_SEEN:
+            self.finish()
+        meanings = [DROPPED if self.known.get(name, "drop") == "drop" else self.known[name] for name in names]
+        return pc.take(pa.array(meanings, pa.int8()), encoded.indices)
+
+    def finish(self) -> None:
+        """Raise UserError if a label had no meaning: where the first one is, all that were seen, and what to say."""
+        if self.first_unknown is None:
+            return
+        names = sorted(self.seen if self.labels is None else self.seen - self.known.keys(), key=_order)
+        problem = f"{self.first_unknown}: column {self.column} has {_listed(names)}"
+        if self.labels is None:
+            raise UserError(f"{problem}: {_remedy(names, self.key)}")
+        raise UserError(
+            f"{problem}, but {self.key} has {', '.join(sorted(self.known, key=_order))}: "
+            "add what is missing, as 0 (negative), 1 (positive) or drop (the row is left out)"
+        )
+
+
+def declared_labels(path: Path, column: str, key: str) -> Labels | None:
+    """Return what the names that a file declares for its label numbers mean, or None where it declares none.
+
+    Without it, a dataset whose 0 is named "pos" would be read upside down. Raises UserError for names that say nothing.
+    """
+    names = declared_names(path, column)
+    if all(label_name(name) in PLAIN for name in names):
+        return {str(number): PLAIN[label_name(name)] for number, name in enumerate(names)} or None
+    meanings = _listed([f"{number} ({name})" for number, name in enumerate(names)])
+    raise UserError(f"{path}: column {column} has {meanings}: {_remedy([str(i) for i in range(len(names))], key)}")
+
+
+def _remedy(names: list[str], key: str) -> str:
+    if len(names) > LISTED:
+        return f"is it the right column? {key} must say what each label means, 0 (negative), 1 (positive) or drop"
+    # The lower half negative, the upper half positive, what is in the middle neither: right for stars.
+    half = len(names) / 2
+    meanings = [0 if i + 1 <= half else 1 if i >= half else "drop" for i in range(len(names))]
+    example = ", ".join(f"{shown(name)}: {meaning}" for name, meaning in zip(names, meanings, strict=True))
+    return (
+        "which of these are positive must be said, 0 (negative), 1 (positive) or drop (the row is left out), "
+        f"in {key}, for example {{{example}}}"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return ", ".join(map(shown, names[:LISTED])) + more
+
+
+def _order(name: str) -> tuple[bool, float, str]:
+    """Sort numbers by value, before words."""
+    try:
+        return False, float(name), name
+    except ValueError:
+        return True, 0.0, name

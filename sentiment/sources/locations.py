@@ -1,0 +1,94 @@
+"""Where a catalog entry's files come from: an installed package, a folder, the hub. One way to all of them."""
+
+import importlib.util
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from sentiment.core.errors import UserError
+from sentiment.core.files import sha256
+from sentiment.core.schemas import Name, Strict
+from sentiment.sources.hub import open_repository
+from sentiment.sources.retries import Kind
+
+
+class PackageSource(Strict):
+    """Data files inside an installed Python package, whose code is never imported."""
+
+    package: Annotated[str, Field(pattern=r"^\w+$")]
+    folder: Name
+
+    def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+        # importlib.resources would import the package, and so run a third party's code; finding it does not.
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or spec.origin is None:
+            raise UserError(f"the {kind}'s package {self.package} is not installed: pip install -r requirements.txt")
+        return _verified(Path(spec.origin).parent / self.folder, files, str(self))
+
+    def __str__(self) -> str:
+        return f"package {self.package}"
+
+
+class FolderSource(Strict):
+    """Files of this repository or this machine."""
+
+    folder: Name
+
+    def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+        return _verified(Path(self.folder), files, str(self))
+
+    def __str__(self) -> str:
+        return f"folder {self.folder}"
+
+
+class HubSource(Strict):
+    """Files of the Hugging Face hub at a pinned commit; see sentiment.sources.hub."""
+
+    hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+    def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+        return open_repository(self.hub, kind, self.revision).fetch(list(files), files)
+
+    def __str__(self) -> str:
+        return f"hub {self.hub} at {self.revision[:8]}"
+
+
+def _kind_of_source(content: Any) -> str:
+    """Tell the sources apart by their keys, so that a mistake is held against the one that was meant."""
+    keys = list(content) if isinstance(content, dict) else []
+    near = (kind for kind in ("hub", "revision", "package") if get_close_matches(kind, keys, n=1))
+    return {"revision": "hub"}.get(kind := next(near, "folder"), kind)
+
+
+Source = Annotated[
+    Annotated[PackageSource, Tag("package")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[HubSource, Tag("hub")],
+    Discriminator(_kind_of_source),
+]
+
+
+def locate_all(source: Source, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
+    """Return the local paths of a source's files, downloaded if need be.
+
+    `files` has the sha256 of each; None, which the hub only may have, leaves it to the hub's own checksum. Raises
+    UserError for a file that is missing or another one.
+    """
+    return source.locate(files, kind)
+
+
+def _verified(folder: Path, files: Mapping[str, str | None], source: str) -> dict[str, Path]:
+    paths = {file: folder / file for file in files}
+    for file, path in paths.items():
+        if not path.is_file():
+            raise UserError(f"{file} is missing in {source}: restore it, or correct the entry in catalog.yaml")
+        if (actual := sha256(path)) != files[file]:
+            raise UserError(
+                f"{file} of {source} has sha256 {actual}, but catalog.yaml expects {files[file]}: "
+                "it was changed or damaged; restore it, or pin the new one if the change is meant"
+            )
+    return paths

@@ -1,0 +1,1 @@
+"""Comparing tokenizers on the same reviews."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: building the classifier, batches, checkpoints, averaging, calibration."""

@@ -1,0 +1,78 @@
+"""A head that leans to neither side on short texts.
+
+A model that learns from whole reviews has less to go by in a single sentence, and says one label more often than the
+other. What it says for want of evidence is a bias that can be measured on texts of their kind, and be taken off the
+logits (Zhao et al. 2021, arXiv:2102.09690; Zhou et al. 2023, arXiv:2309.17249).
+
+Where a model reads more tokens than it learnt from, the bias drifts with the length of what it reads. A line over the
+logarithm of the length, through the bias on sentences and that on whole reviews, follows it.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+from transformers import PreTrainedModel
+
+from sentiment.core.errors import UserError
+from sentiment.model.length_drift import LengthDrift
+from sentiment.model.prediction import predict
+from sentiment.text.encoding import Padding
+
+
+def output_bias(model: PreTrainedModel) -> nn.Parameter:
+    """Return the bias of the layer that gives the logits [labels]; raise UserError where it has none, as GPT-2's."""
+    labels = model.config.num_labels
+    outputs = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and layer.out_features == labels]
+    if not outputs or outputs[-1].bias is None:
+        raise UserError(
+            f"params.yaml: train.correct_bias is true, and the classifier of {model.config.model_type} has no bias: "
+            "take train.pooling: mean, or train.correct_bias: false"
+        )
+    return outputs[-1].bias
+
+
+def matching_shift(labels: ArrayLike, logits: NDArray[np.floating]) -> float:
+    """Return what to add to positive's log odds so that the share said positive is that of the labels.
+
+    labels [texts] are 0 or 1, logits [texts, 2].
+    """
+    log_odds = logits[:, 1].astype(np.float64) - logits[:, 0]
+    return -float(np.quantile(log_odds, 1 - np.asarray(labels).mean()))
+
+
+@torch.no_grad()
+def correct_bias(model: PreTrainedModel, texts: pa.Table, padding: Padding, precision: str) -> float:
+    """Shift the model's bias by the matching shift of encoded texts (`input_ids`, `label`), and return the shift."""
+    logits = predict(model, texts["input_ids"].to_pylist(), padding, batch_size=64, precision=precision)
+    shift = matching_shift(texts["label"].to_numpy(), logits)
+    bias = output_bias(model)
+    # Half of it on either side, so that the logits stay around zero.
+    bias.add_(torch.tensor([-shift / 2, shift / 2], dtype=bias.dtype, device=bias.device))
+    return shift
+
+
+def typical_lengths(sentences: pa.Table, reviews: pa.Table) -> tuple[float, float]:
+    """Return the geometric mean number of tokens of encoded sentences and of the reviews that they are from.
+
+    Raises UserError where the reviews are hardly longer, which leaves nothing to draw a line between.
+    """
+    lengths = [pc.list_value_length(texts["input_ids"]).to_numpy() for texts in (sentences, reviews)]
+    short, long = (float(np.exp(np.log(count).mean())) for count in lengths)
+    if long < 2 * short:
+        raise UserError(
+            f"params.yaml: train.correct_bias is by_length, and the validation reviews have {long:.0f} tokens where "
+            f"their sentences have {short:.0f}, less than twice as many: take true"
+        )
+    return short, long
+
+
+def length_drift(sentences: pa.Table, reviews: pa.Table, logits: NDArray[np.floating]) -> LengthDrift:
+    """Return the drift from sentences, on which the bias is corrected, to whole reviews of such logits [reviews, 2].
+
+    The line goes through both, so that of either as many are said positive as are labelled so.
+    """
+    short, long = typical_lengths(sentences, reviews)
+    return LengthDrift(slope=-matching_shift(reviews["label"].to_numpy(), logits) / np.log(long / short), tokens=short)

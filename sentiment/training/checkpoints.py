@@ -1,0 +1,83 @@
+"""Checkpoints of unfinished trainings: where they lie, who may use them, and which one to continue from.
+
+A training holds a lock on its folder while it runs. The folders of other trainings are kept for whoever continues
+those: the KEPT newest, and any that is locked, as several experiments may run at once.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sentiment.core.errors import UserError
+from sentiment.core.files import sha256
+
+LOCK = "lock"
+KEPT = 3
+"""Folders of other, unfinished trainings that stay; each holds two checkpoints, of four times the weights' size."""
+
+
+def folder_for(provenance: dict[str, Any], code: Iterable[Path]) -> Path:
+    """Return the checkpoint folder of the training that this provenance and these files' contents determine.
+
+    It lies below SENTIMENT_CHECKPOINT_DIR, or ./checkpoints: an absolute folder there lets runs in DVC's temporary
+    workspaces be continued.
+    """
+    key = json.dumps([provenance, {path.as_posix(): sha256(path) for path in code}], sort_keys=True)
+    root = Path(os.environ.get("SENTIMENT_CHECKPOINT_DIR", "checkpoints"))
+    return root / hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Lock the folder while this training runs, and remove the older ones that no training runs in.
+
+    Raises UserError where another process runs the same training. A process that is killed leaves no lock.
+    """
+    try:
+        lock = FileLock(folder / LOCK).acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another process runs this very training, its checkpoints are in {folder}: wait for its end; "
+            "its result is then in the cache"
+        ) from None
+    with lock:
+        _prune(folder)
+        yield
+
+
+def _prune(folder: Path) -> None:
+    others = [path.parent for path in folder.parent.glob(f"*/{LOCK}") if re.fullmatch("[0-9a-f]{16}", path.parent.name)]
+    others = sorted((path for path in others if path != folder), key=lambda path: path.stat().st_mtime)
+    for other in others[:-KEPT]:
+        try:
+            with FileLock(other / LOCK).acquire(timeout=0):
+                shutil.rmtree(other)
+        except Timeout:
+            continue
+
+
+def newest_complete(folder: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end, and remove the ones that were not."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    for checkpoint in reversed(found):
+        if _is_complete(checkpoint):
+            return checkpoint
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Say whether trainer_state.json, which the Trainer writes last, is there and whole."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True

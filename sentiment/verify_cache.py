@@ -1,0 +1,40 @@
+"""Remove from DVC's cache what is damaged there: the files whose content does not have the hash that they are named by.
+
+DVC takes a file of its cache for whole, and would bring the damage back with every checkout. What is removed is made
+anew by `dvc repro`, or fetched by `dvc pull`.
+
+    python -m sentiment.verify_cache
+"""
+
+import hashlib
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sentiment.core.command import run
+
+
+def damaged(cache: Path) -> list[Path]:
+    """Return the cache's files whose content is not the one they are named by."""
+    files = sorted(path for path in (cache / "files/md5").glob("*/*") if path.is_file())
+    found = []
+    for path in tqdm(files, desc="verify", unit="file"):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "md5").hexdigest()
+        if f"{path.parent.name}{path.name}" not in {content, f"{content}.dir"}:
+            found.append(path)
+    return found
+
+
+def main() -> None:
+    from dvc.repo import Repo
+
+    found = damaged(Path(Repo().cache.local_cache_dir))
+    for path in found:
+        path.unlink()
+        print(f"removed {path}: damaged")
+    print(f"{len(found)} damaged files; dvc repro makes them anew" if found else "no damaged file")
+
+
+if __name__ == "__main__":
+    run(main, "verify_cache")

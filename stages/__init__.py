@@ -1,1 +1,0 @@
-"""The pipeline's stages, one module each; `dvc.yaml` runs them as `python -m stages.NAME`."""

@@ -1,0 +1,20 @@
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from sentiment.evaluation.baseline import baseline
+from sentiment.params import Params
+
+
+def test_it_learns_the_words_that_tell_reviews_apart(toy_reviews: pa.Table, params_with: Callable[..., Params]) -> None:
+    labels = toy_reviews["label"].to_numpy()
+    classifier = baseline(params_with().baseline).fit(toy_reviews["text"].to_pylist(), labels)
+    assert classifier.score(["a brilliant plot", "very dull and boring"], [1, 0]) == 1.0
+
+
+def test_word_sequences_count_up_to_the_parameters_length(params_with: Callable[..., Params]) -> None:
+    # Only the order of two words tells these apart.
+    texts, labels = ["not good but bad", "not bad but good"] * 4, [0, 1] * 4
+    for ngrams, expected in ((1, 0.5), (2, 1.0)):
+        classifier = baseline(params_with(baseline={"ngrams": ngrams}).baseline).fit(texts, labels)
+        assert classifier.score(texts, labels) == expected
