@@ -104,7 +104,7 @@ def main() -> None:
         "inputs": {path.as_posix(): sha256(path) for path in inputs},
         "parameters": {"seed": params.seed, "train": params.train.decisive},
     }
-    checkpoints = folder_for(provenance, [Path(__file__), *sorted(Path("sentiment").rglob("*.py"))])
+    checkpoints = folder_for(provenance, [Path("stages/train.py"), *sorted(Path("sentiment").rglob("*.py"))])
 
     with claimed(checkpoints):
         train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")

@@ -10,6 +10,9 @@ from typing import Any
 
 from sentiment.core.errors import UserError
 
+OWN = Path("own")
+"""Where people put tables, models and tokenizers of their own."""
+
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.core.errors import UserError
-from sentiment.core.files import sha256, write_json
+from sentiment.core.files import OWN, sha256, write_json
 from sentiment.params import Download
 from sentiment.sources.catalog import Catalog, DatasetEntry, SplitName
-from sentiment.sources.hub import open_repository
+from sentiment.sources.hub import HUB_NAME, open_repository
 from sentiment.sources.locations import HubSource, locate_all
 from sentiment.sources.split_reader import SplitReader, write_split
 from sentiment.tables.tables import SUFFIXES, suffix_of
 
-OWN = Path("own")
 """The folder of the user's own datasets, which DVC watches."""
-HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 PATH = re.compile(r"[/.~]|own/|.*\.(csv|tsv|jsonl|parquet|gz)$", re.IGNORECASE)
 """How a name begins or ends that can only be meant as a path."""
 SPLIT_WORD = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")

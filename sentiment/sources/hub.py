@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 COMMIT = re.compile("[0-9a-f]{40}")
+HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+"""A repository of the hub as people write it: ORG/NAME or ORG/NAME@REVISION."""
 PROGRESS = 2**20
 """Bytes after which a connection that was cut counts as one that works."""
 

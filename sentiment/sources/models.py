@@ -11,13 +11,12 @@ from typing import Any
 from tqdm import tqdm
 
 from sentiment.core.errors import UserError
-from sentiment.core.files import sha256, write_json
+from sentiment.core.files import OWN, sha256, write_json
 from sentiment.sources.catalog import Catalog
-from sentiment.sources.hub import open_repository
+from sentiment.sources.hub import HUB_NAME, open_repository
 from sentiment.sources.locations import locate_all
 from sentiment.sources.pickles import convert
 
-OWN = Path("own")
 CONFIGURATION = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -32,7 +31,6 @@ TOKENIZER = {
     "vocab.txt",
 }
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
-HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 Files = dict[str, Path]
 Locate = Callable[[Sequence[str]], Files]

@@ -3,18 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sentiment.core.errors import UserError
+from sentiment.core.files import OWN
 from sentiment.text.encoding import Encoded, load_tokenizer, statistics
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-OWN = Path("own")
 WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 """A word as readers count them: "isn't" is one."""
 
