@@ -2,14 +2,17 @@
 
 import copy
 import math
+import re
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from sentiment.core.errors import UserError
 from sentiment.core.schemas import read_yaml, validate
@@ -26,19 +29,31 @@ def bounds(annotation: Any, metadata: list[Any]) -> list[Any]:
     return found + [bound for argument in get_args(annotation) for bound in bounds(argument, [])]
 
 
-def numbers(model: type[BaseModel], *keys: str) -> dict[str, list[Any]]:
-    """Return the bounds of each key that has some."""
-    found: dict[str, list[Any]] = {}
+def kinds(annotation: Any) -> set[Any]:
+    """Return the types of the values that a field takes, as YAML has them."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return {type(choice) for choice in arguments}
+    if origin in {Annotated, Union, UnionType}:
+        return set().union(*(kinds(part) for part in (arguments[:1] if origin is Annotated else arguments)))
+    return {int, float} if annotation is float else {origin or annotation}
+
+
+def fields(model: type[BaseModel], *keys: str) -> dict[str, FieldInfo]:
+    """Return every field that holds a value by its dotted key."""
+    found: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= numbers(field.annotation, *keys, name)
-        elif limits := bounds(field.annotation, field.metadata):
-            found[".".join([*keys, name])] = limits
+            found |= fields(field.annotation, *keys, name)
+        else:
+            found[".".join([*keys, name])] = field
     return found
 
 
 CONTENT = read_yaml(PARAMS)
-BOUNDS = numbers(Params)
+MISSING = object()
+FIELDS = fields(Params)
+BOUNDS = {key: limits for key, field in FIELDS.items() if (limits := bounds(field.annotation, field.metadata))}
 
 
 def content_with(key: str, value: Any) -> dict[str, Any]:
@@ -46,15 +61,11 @@ def content_with(key: str, value: Any) -> dict[str, Any]:
     *sections, last = key.split(".")
     for section in sections:
         inner = inner[section]
-    inner[last] = value
+    if value is MISSING:
+        del inner[last]
+    else:
+        inner[last] = value
     return content
-
-
-def leaves(content: Any, *keys: str) -> dict[str, Any]:
-    """Return every value by its dotted key."""
-    if not isinstance(content, dict):
-        return {".".join(keys): content}
-    return {name: leaf for key, value in content.items() for name, leaf in leaves(value, *keys, key).items()}
 
 
 def refusal(content: Any) -> str | None:
@@ -69,9 +80,34 @@ def refusal(content: Any) -> str | None:
 
 
 def test_every_number_has_bounds() -> None:
-    unbounded = [key for key, value in leaves(CONTENT).items() if key not in BOUNDS and type(value) in {int, float}]
-    assert unbounded == []
+    assert {key for key, field in FIELDS.items() if kinds(field.annotation) & {int, float}} <= set(BOUNDS)
     assert len(BOUNDS) > 20
+
+
+def test_every_key_that_is_missing_is_named() -> None:
+    for key in FIELDS:
+        assert refusal(content_with(key, MISSING)) == f"params.yaml: {key} is missing: give it a value"
+
+
+def test_a_value_of_another_kind_is_always_refused_with_its_key_and_what_is_legal() -> None:
+    for key, field in FIELDS.items():
+        # One column's name stands for a list of one.
+        legal = kinds(field.annotation) | ({str} if key == "download.text" else set())
+        for value in [None, True, 1, 1.5, "1", [], {}]:
+            if type(value) not in legal:
+                message = refusal(content_with(key, value))
+                assert message is not None, (key, value)
+                assert re.fullmatch(
+                    rf"params\.yaml: {re.escape(key)} is {re.escape(repr(value))}, but must be \S.+", message
+                )
+
+
+def test_a_word_that_is_no_choice_is_always_refused_with_the_choices() -> None:
+    for key, field in FIELDS.items():
+        if get_origin(field.annotation) is Literal:
+            message = refusal(content_with(key, "something else"))
+            assert message is not None, key
+            assert all(f"{choice!r}" in message for choice in get_args(field.annotation))
 
 
 @given(key=st.sampled_from(sorted(BOUNDS)), data=st.data())
@@ -90,9 +126,10 @@ def test_a_number_outside_its_range_is_always_refused_with_its_key(key: str, dat
     assert message.startswith(f"params.yaml: {key} is ")
 
 
-@given(key=st.sampled_from(sorted(BOUNDS)), value=st.sampled_from([math.nan, math.inf, -math.inf, "1", [], {}, b"1"]))
-def test_what_is_no_number_is_always_refused(key: str, value: Any) -> None:
-    assert refusal(content_with(key, value))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, b"1"])
+def test_what_is_no_finite_number_is_always_refused(value: Any) -> None:
+    for key in BOUNDS:
+        assert refusal(content_with(key, value)), key
 
 
 ANYTHING = st.recursive(
@@ -105,7 +142,7 @@ ANYTHING = st.recursive(
 )
 
 
-@given(key=st.sampled_from([*leaves(CONTENT), "train", "download", "subsample"]), value=ANYTHING)
+@given(key=st.sampled_from([*FIELDS, "train", "download", "subsample"]), value=ANYTHING)
 @settings(max_examples=150)
 def test_any_value_of_any_key_is_taken_or_refused_in_one_line(key: str, value: Any) -> None:
     refusal(content_with(key, value))
