@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment import buckets
 from sentiment.core.errors import UserError
+from sentiment.reviews import disk_sort
 from stages import subsample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,7 @@ def test_the_layout_of_the_row_groups_has_no_influence(folder: Path, rows_per_gr
 def test_more_reviews_than_a_bucket_holds_come_out_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subsample.main()
     before = {name: read(name) for name in ("train", "validation", "test")}
-    monkeypatch.setattr(buckets, "SIZE", 50)
+    monkeypatch.setattr(disk_sort, "SIZE", 50)
     subsample.main()
 
     assert pq.ParquetFile("data/subsampled/train.parquet").num_row_groups == 6

@@ -13,7 +13,6 @@ import pytest
 import torch
 from transformers import AutoModel, PreTrainedModel, set_seed
 
-from sentiment import classifier
 from sentiment.core.errors import UserError
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
@@ -199,7 +198,7 @@ def test_the_librarys_choice_of_attention_gives_the_same_logits(
     member: Member, sequences: list[list[int]], pooling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = member.logits(member.build(pooling=pooling), sequences[:8])
-    monkeypatch.setattr(classifier, "device", lambda: torch.device("cuda"))
+    monkeypatch.setattr("sentiment.training.build.device", lambda: torch.device("cuda"))
     model = member.build(pooling=pooling)
     kind = model.base_model.config._attn_implementation
     assert kind == ("eager" if member.family.model_type in {"xlnet", "deberta-v2"} else "sdpa")

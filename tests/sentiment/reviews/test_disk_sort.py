@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment import buckets
+from sentiment.reviews import disk_sort
 from sentiment.reviews.disk_sort import in_order, put_aside
 
 
@@ -37,7 +37,7 @@ def test_each_split_gets_its_rows_sorted_and_once_whatever_the_size_of_a_bucket(
     splits["other"] = pd.DataFrame({"id": unique[~np.isin(unique, splits["one"].id)]})
     table = rows_of(ids)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(buckets, "SIZE", size)
+        patch.setattr(disk_sort, "SIZE", size)
         put_aside([table.slice(0, cut), table.slice(cut)], splits, folder)
 
     for name, reviews in splits.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment import leaks
+from sentiment.reviews import leaks
 from sentiment.reviews.leaks import CONTAINED, EXACT, MIN_LETTERS, NEAR, NONE, Leaks, between_splits, counted
 
 SEPARATORS = st.sampled_from([" ", "  ", "\n", ", ", ". ", " - ", "'", "", "... "])

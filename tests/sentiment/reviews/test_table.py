@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment import reviews
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.core.parquet import BATCH, map_parquet, read_parquet, write_parquet
 from sentiment.params import Cleaning
+from sentiment.reviews import table as module
 from sentiment.reviews.table import check, read_reviews, survey
 from sentiment.text.cleaning import MAX_CHARACTERS
 
@@ -45,7 +45,7 @@ def test_a_mapped_table_is_the_one_that_would_be_read(
     folder = tmp_path_factory.mktemp("mapped")
     write_parquet(folder / "a.parquet", table_of(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reviews, "BATCH", mapped)
+        patch.setattr(module, "BATCH", mapped)
         table = map_parquet(folder / "a.parquet", ["label", "text"], folder / "a.arrow")
     assert table.equals(read_parquet(folder / "a.parquet", ["label", "text"]))
     assert {path.name for path in folder.iterdir()} == {"a.parquet", "a.arrow"}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment import encoding
 from sentiment.core.errors import UserError
 from sentiment.params import Params, Tokenize
+from sentiment.text import encoding
 from sentiment.text.encoding import Encoded, Encoder, Padding, load_tokenizer, truncate
 
 if TYPE_CHECKING:
