@@ -1,15 +1,18 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
 # latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space test soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 ACTIVATE := . $(BIN)/activate
+# Two workers, as the smallest machine that this is for has two cores. Each takes whole files, whose fixtures are shared,
+# in their order: the slow ones come first.
+PYTEST := python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 COMPILE := pip-compile --quiet --strip-extras --no-header --no-emit-find-links --no-emit-index-url --annotation-style=line
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
 	@$(ACTIVATE) && dvc repro
@@ -26,8 +29,13 @@ serve: .venv/app.stamp ## Serve the web page and its API with the exported model
 space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
 	@$(ACTIVATE) && python -m deploy.space
 
-test: .venv/test.stamp .venv/system.stamp lint ## Set up, then lint, check types and run all tests
-	@$(ACTIVATE) && python -m pytest
+test: .venv/system.stamp lint ## Set up, lint, and test every promise once (some 5 minutes)
+	@$(ACTIVATE) && $(PYTEST)
+
+test-slow: .venv/system.stamp ## Run the tests that repeat, wait, or drive whole pipelines (half an hour)
+	@$(ACTIVATE) && $(PYTEST) -m slow
+
+test-all: test test-slow ## Run all tests
 
 soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
 	@$(ACTIVATE) && python -m tests.soak
@@ -35,11 +43,13 @@ soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (
 cache: .venv/run.stamp ## Remove what is damaged in DVC's cache
 	@$(ACTIVATE) && python -m sentiment.verify_cache
 
-lint: .venv/test.stamp ## Check style and types
+lint: .venv/test.stamp ## Check style, types, spelling, and that README.md stays short
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
+	@$(ACTIVATE) && codespell $$(git ls-files '*.md' '*.ipynb')
+	@[ $$(wc -l < README.md) -lt 250 ] || { echo "README.md has 250 lines or more: move what few readers need to docs/"; exit 1; }
 
 plots: .venv/run.stamp ## Write all plots into dvc_plots/index.html
-	@$(ACTIVATE) && python -m report.scripts && dvc plots show
+	@$(ACTIVATE) && python -m report.vega && dvc plots show
 
 report: .venv/run.stamp ## Write report/index.html: the run and the benchmarks on one page that needs no network
 	@$(ACTIVATE) && python -m report
@@ -51,22 +61,22 @@ sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
 
 models: .venv/test.stamp ## Compare models, depths and ways to fine-tune, after make run, with nothing else running
-	@$(ACTIVATE) && python -m benchmarks.models && python -m docs.drawings && python -m docs.figures
+	@$(ACTIVATE) && python -m benchmarks.models && python -m report.drawings && python -m report.documents
 
 transfer: .venv/test.stamp ## Train on each domain and test on all, after make run (15 min)
-	@$(ACTIVATE) && python -m benchmarks.transfer && python -m docs.drawings && python -m docs.figures
+	@$(ACTIVATE) && python -m benchmarks.transfer && python -m report.drawings && python -m report.documents
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
 
 bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (some half an hour)
-	@$(ACTIVATE) && python -m benchmarks.speed && python -m benchmarks.serving && python -m docs.figures
+	@$(ACTIVATE) && python -m benchmarks.speed && python -m benchmarks.serving && python -m report.documents
 
 figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots
-	@$(ACTIVATE) && python -m docs.compute && python -m docs.drawings && python -m docs.figures
+	@$(ACTIVATE) && python -m benchmarks.costs && python -m report.drawings && python -m report.documents
 
 licences: .venv/test.stamp ## List the licences of all dependencies in docs/licences.md
-	@$(ACTIVATE) && python -m docs.licences
+	@$(ACTIVATE) && python -m report.licences
 
 audit: .venv/test.stamp ## Look all dependencies up in the package index's advisories
 	@$(ACTIVATE) && python -m tests.audit
@@ -85,7 +95,7 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make run PYTHON=python3.12, say")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	$(BIN)/python -m report.scripts
+	$(BIN)/python -m report.vega
 	@touch $@
 
 .venv/app.stamp: .venv/run.stamp requirements-app.txt

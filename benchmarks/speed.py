@@ -30,9 +30,9 @@ from ruamel.yaml import YAML
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
+from benchmarks.costs import MODELS, Model, flops_per_token
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, ratio, seconds, spread, turns
-from docs.compute import MODELS, Model, flops_per_token
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -237,7 +237,7 @@ def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, f
 
 def copy_project(folder: Path) -> None:
     """Copy what the stages need, with one epoch instead of the parameters' many, and time enough for it."""
-    for name in ("benchmarks", "docs", "sentiment", "stages", "own", "data", "models"):
+    for name in ("benchmarks", "sentiment", "stages", "own", "data", "models"):
         shutil.copytree(name, folder / name)
     for name in ("catalog.yaml", "requirements.txt"):
         shutil.copy(name, folder)
@@ -265,7 +265,7 @@ def main() -> None:
     repetitions = parser.parse_args().repetitions
     params = load_params()
     if params.model not in MODELS:
-        raise UserError(f"params.yaml: docs/compute.py does not know what {params.model} costs: take another model")
+        raise UserError(f"params.yaml: benchmarks/costs.py does not know what {params.model} costs: take another model")
     model = MODELS[params.model]
     torch.set_num_threads(params.threads)
     transformers.logging.set_verbosity_error()

@@ -9,8 +9,8 @@ Writes  report/index.html
 import subprocess
 from pathlib import Path
 
-from report.content import sections
 from report.page import page
+from report.sections import sections
 from sentiment.core.command import run
 from sentiment.core.files import replacing
 from sentiment.params import load_params

@@ -1,50 +1,57 @@
-"""Vega-Lite specifications of the charts that are no plots of DVC, and drawing any specification as SVG."""
+"""The charts of the report and of docs/evaluation.md that are no plots of DVC, as specifications of Vega-Lite."""
 
-import re
 from typing import Any
 
-VEGA_LITE = "5.21"
-"""The newest of DVC's templates' major version that vl-convert has."""
-INK = "currentColor"
-"""Charts take the colour of the text around them, so that they suit a light page and a dark one."""
-FAINT = "#8886"
-CONFIG = {
-    "background": "transparent",
-    # Wide ones, so that no other in their place needs more room.
-    "font": "Verdana, DejaVu Sans, sans-serif",
-    "padding": 12,
-    "title": {"color": INK, "fontSize": 13},
-    "axis": {
-        "labelOverlap": "greedy",
-        "labelColor": INK,
-        "titleColor": INK,
-        "domainColor": FAINT,
-        "tickColor": FAINT,
-        "gridColor": "#8883",
-    },
-    "legend": {"labelColor": INK, "titleColor": INK},
-    "header": {"labelColor": INK, "titleColor": INK},
-    "text": {"color": INK},
-    "view": {"stroke": FAINT},
-    "range": {"category": ["#3b7dd8", "#e07b39", "#3a9a6b", "#b4559f"]},
-}
+from report.results import read
+from report.tables.evaluation import MODELS, TRANSFER, by_dataset
+from report.vega import FAINT
+
+Spec = dict[str, Any]
 
 
-def svg(spec: dict[str, Any], prefix: str, ink: str = INK) -> str:
-    """Draw a Vega-Lite specification; names within the SVG begin with `prefix`, so that a page can hold several.
+def generalization_chart() -> Spec:
+    """Return the accuracies of both classifiers on every dataset."""
+    rows = [
+        {
+            "reviews": name,
+            "classifier": classifier,
+            "accuracy": figures["accuracy"],
+            "low": figures["accuracy_low"],
+            "high": figures["accuracy_high"],
+            "n": figures["n"],
+        }
+        for name, pair in by_dataset().items()
+        for classifier, figures in zip(("fine-tuned", "TF-IDF"), pair, strict=True)
+    ]
+    return generalization(rows)
 
-    `ink` is the colour of text: that of the page around it, unless the SVG is to be a file of its own.
-    """
-    import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, config=CONFIG)
-    # Vega numbers them on from one chart to the next.
-    for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', drawn))):
-        drawn = re.sub(rf'(\bid="|url\(#){re.escape(name)}(?=["\)])', rf"\g<1>{prefix}-{number}", drawn)
-    return drawn.replace(INK, ink)
+def transfer_chart() -> Spec:
+    """Return the heat map of `make transfer`."""
+    cells = [
+        {"trained_on": name, "tested_on": domain, "classifier": title, "accuracy": figures[kind]["accuracy"]}
+        for name, row in read(TRANSFER)["train_on"].items()
+        for domain, figures in row["tested"].items()
+        for kind, title in (("model", "fine-tuned"), ("baseline", "TF-IDF"))
+    ]
+    return heat_map(cells)
 
 
-def generalization(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def models_chart() -> Spec:
+    """Return accuracy against cost of `make models`."""
+    points = [
+        {
+            "variant": name,
+            "accuracy": found["other_domains"]["accuracy"],
+            "minutes": found["minutes"],
+            "milliseconds": 1000 / found["reviews_per_second"]["median"],
+        }
+        for name, found in read(MODELS)["variants"].items()
+    ]
+    return pareto(points)
+
+
+def generalization(rows: list[dict[str, Any]]) -> Spec:
     """Return accuracies with their intervals: reviews (in this order), classifier, accuracy, low, high, n."""
     tooltip = [{"field": "low", "format": ".3f"}, {"field": "high", "format": ".3f"}, {"field": "n"}]
     y: dict[str, Any] = {"field": "reviews", "type": "nominal", "sort": None, "title": None}
@@ -79,7 +86,7 @@ def generalization(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def heat_map(cells: list[dict[str, Any]]) -> dict[str, Any]:
+def heat_map(cells: list[dict[str, Any]]) -> Spec:
     """Return accuracies by what was learnt from and what was tested on, a panel per classifier.
 
     A cell has trained_on, tested_on (both in this order), classifier and accuracy.
@@ -120,7 +127,7 @@ AS_LONG_AS_A_LABEL = 1.4
 """The ratio of two costs that are a label's length apart."""
 
 
-def pareto(points: list[dict[str, Any]]) -> dict[str, Any]:
+def pareto(points: list[dict[str, Any]]) -> Spec:
     """Return accuracy against the time of a training and against that of a review, the best for their cost joined.
 
     A point has variant, accuracy, low, high, minutes and milliseconds.
@@ -134,7 +141,7 @@ def pareto(points: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _against(points: list[dict[str, Any]], cost: str, title: str) -> dict[str, Any]:
+def _against(points: list[dict[str, Any]], cost: str, title: str) -> Spec:
     x = {"field": cost, "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False, "padding": 40}}
     y = {
         "field": "accuracy",

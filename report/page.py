@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from report.charts import svg
-from report.content import Section
+from report.sections import Section
+from report.vega import svg
 
 TEMPLATES = Path(__file__).parent
 

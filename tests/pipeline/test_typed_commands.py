@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.documents import RUN
 from tests.project import Project
+from tests.report.documents import RUN
 
 SHORT = {command: f"{command} download" for command in RUN if "dataset=reviews.csv" in command}
 """Experiments with other reviews end with the stage that reads them, as the rest is what every experiment does."""

@@ -12,7 +12,7 @@ from benchmarks.learning_curves import PLAN, changed, curve, splits
 from sentiment.core.parquet import write_parquet
 from sentiment.core.schemas import read_yaml
 from sentiment.reviews.table import content_id
-from tests.documents import ROOT
+from tests.report.documents import ROOT
 
 
 @pytest.fixture(autouse=True)

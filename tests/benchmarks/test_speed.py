@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from transformers import AutoModel, BertConfig
 
 from benchmarks import gpu, speed, timing
+from benchmarks.costs import MODELS, flops_per_token
 from benchmarks.recipes import batches_of_tokens, recipes
 from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
-from docs.compute import MODELS, flops_per_token
-from docs.figures import performance
+from report.tables import performance
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.params import Params, load_params

@@ -1,6 +1,7 @@
-"""Figures of docs/reliability.md."""
+"""Tables of docs/reliability.md."""
 
-from docs.figures.tables import read, table
+from report.results import read
+from report.tables.markdown import table
 
 
 def tolerance() -> str:

@@ -1,41 +1,42 @@
-"""Figures of README.md: results, and the pipeline's graph."""
+"""Tables of README.md, the pipeline's graph and the pictures."""
 
 import json
 import shlex
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from docs.figures.comparison import with_interval
-from docs.figures.tables import read, table
+from report.results import NotMeasuredError, read
+from report.tables.markdown import accuracy_with_interval, interval, mean_with_sd, table
 from sentiment.core.schemas import read_yaml
 from sentiment.params import load_params
 
 IMDB = Path("benchmarks/imdb.yaml")
 
 
-def row(name: str, figures: dict[str, Any], baseline: dict[str, Any]) -> str:
-    interval = f"{figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f}"
-    return f"| {name} | {figures['n']:,} | **{figures['accuracy']:.3f}** | {interval} | {baseline['accuracy']:.3f} |"
+HEADER = ["reviews", "number", "accuracy", "95 % interval", "TF-IDF"]
 
 
-HEADER = ["| reviews | number | accuracy | 95 % interval | TF-IDF |", "|---|---|---|---|---|"]
+def row(name: str, figures: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
+    accuracies = f"**{figures['accuracy']:.3f}**", interval(figures), f"{baseline['accuracy']:.3f}"
+    return [name, f"{figures['n']:,}", *accuracies]
 
 
 def results() -> str:
     """Return the default's accuracy on its test reviews and on each cross dataset, and what other seeds make of it."""
-    rows = [row(f"{load_params().dataset} (test)", read("metrics/evaluate.json"), read("metrics/baseline.json"))]
+    params = load_params()
+    rows = [HEADER, row(f"{params.dataset} (test)", read("metrics/evaluate.json"), read("metrics/baseline.json"))]
     rows += [
         row(name, read(f"metrics/cross/{name}.json"), read(f"metrics/cross_baseline/{name}.json"))
-        for name in load_params().cross_datasets
+        for name in params.cross_datasets
     ]
-    lines = [*HEADER, *rows]
-    if Path("benchmarks/seeds.json").exists():
+    with suppress(NotMeasuredError):
         seeds = read("benchmarks/seeds.json")
-        spread = [seeds["summary"][name]["accuracy"] for name in ("test", *load_params().cross_datasets)]
-        columns = [f"{len(seeds['seeds'])} other seeds", "---", *(f"{s['mean']:.3f} ± {s['sd']:.3f}" for s in spread)]
-        lines = [f"{line} {column} |" for line, column in zip(lines, columns, strict=True)]
-    return "\n".join(lines)
+        spreads = [seeds["summary"][name]["accuracy"] for name in ("test", *params.cross_datasets)]
+        column = [f"{len(seeds['seeds'])} other seeds", *map(mean_with_sd, spreads)]
+        rows = [[*cells, cell] for cells, cell in zip(rows, column, strict=True)]
+    return table(*rows)
 
 
 def real_reviews() -> str:
@@ -43,7 +44,7 @@ def real_reviews() -> str:
     measured = read("benchmarks/real_reviews.json")
     rows = [row(name, figures["model"], figures["baseline"]) for name, figures in measured["files"].items()]
     means = measured["mean_accuracy"]
-    return "\n".join([*HEADER, *rows, f"| mean | | **{means['model']:.3f}** | | {means['baseline']:.3f} |"])
+    return table(HEADER, *rows, ["mean", "", f"**{means['model']:.3f}**", "", f"{means['baseline']:.3f}"])
 
 
 def dag() -> str:
@@ -81,7 +82,7 @@ def on_imdb(recipe: str) -> list[str]:
             written = value if isinstance(value, str) else json.dumps(value)
             changes.append(f"-S {shlex.quote(f'{key}={written}')}")
     measured = read("benchmarks/imdb.json")["recipes"][recipe]
-    accuracy = with_interval(measured["tested"]["imdb-test"])
+    accuracy = accuracy_with_interval(measured["tested"]["imdb-test"])
     command = f"`dvc exp run {' '.join(changes)}`"
     about = f"{measured['minutes']:.0f} min with {measured['arithmetic']}"
     return [command, about, f"{accuracy} on IMDB's test reviews"]
@@ -103,7 +104,7 @@ def ways() -> str:
     params = load_params()
     tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs * params.train.runs
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
-    gpu = 2 * read("docs/compute.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
+    gpu = 2 * read("benchmarks/costs.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
     films = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test films"
     large = "-S 'tokenize.parts=[1]' -S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
     own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"

@@ -1,9 +1,10 @@
-"""Figures of docs/tokenizers.md."""
+"""Tables of docs/tokenizers.md."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from docs.figures.tables import read, table
+from report.results import read
+from report.tables.markdown import table
 from sentiment.tokenizer_study.tokenizer_comparison import TELLING
 
 PRETRAINED = "benchmarks/pretrained_tokenizers.json"
@@ -32,6 +33,14 @@ def cutting(tokenizers: dict[str, Any]) -> str:
         "95th percentile",
     ]
     return table([*header, "reviews truncated", "tokens unknown"], *rows)
+
+
+def learnt_tokenizers() -> str:
+    return cutting(learnt())
+
+
+def pretrained_tokenizers() -> str:
+    return cutting(read(PRETRAINED))
 
 
 def tokenizer_accuracy() -> str:
@@ -72,9 +81,9 @@ def pretrained_cuts() -> str:
 
 
 FIGURES = {
-    "learnt-tokenizers": lambda: cutting(learnt()),
+    "learnt-tokenizers": learnt_tokenizers,
     "tokenizer-accuracy": tokenizer_accuracy,
     "learnt-cuts": learnt_cuts,
-    "pretrained-tokenizers": lambda: cutting(read(PRETRAINED)),
+    "pretrained-tokenizers": pretrained_tokenizers,
     "pretrained-cuts": pretrained_cuts,
 }

@@ -3,7 +3,7 @@
 Reads   requirements.txt, requirements-app.txt, requirements-dev.txt, and the packages' metadata
 Writes  docs/licences.md
 
-    python -m docs.licences
+    python -m report.licences    (make licences)
 """
 
 import re

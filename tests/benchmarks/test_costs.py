@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.compute import (
+from benchmarks.costs import (
     DEVICES,
     MODELS,
     PUBLISHED_TIMINGS,
@@ -19,7 +19,7 @@ from docs.compute import (
 from sentiment.core.files import rounded
 from sentiment.core.schemas import read_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 # Counted by transformers 5.23: AutoModelForSequenceClassification.from_config of the hub's config.json, two labels.
 COUNTED = {
@@ -40,7 +40,7 @@ COUNTED = {
 
 
 def test_the_file_holds_what_the_module_computes() -> None:
-    written = json.loads((ROOT / "docs/compute.json").read_text(encoding="utf-8"))
+    written = json.loads((ROOT / "benchmarks/costs.json").read_text(encoding="utf-8"))
 
     assert written == rounded(predictions()), "make figures writes it anew"
 

@@ -1,4 +1,4 @@
-"""What the report holds: its sections, each with tables and charts of files that commands of this repository write."""
+"""The sections of the report, with tables and charts of what commands of this repository write."""
 
 import json
 import subprocess
@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docs.figures.blocks import FIGURES
-from docs.figures.comparison import MODELS, TRANSFER, models_compared, scored, transfer
-from docs.figures.tables import read, table
-from report.charts import generalization, heat_map, pareto
+from report.charts import Spec, generalization_chart, models_chart, transfer_chart
+from report.results import NotMeasuredError, read
+from report.tables import evaluation, tokenizers
+from report.tables.markdown import mean_with_sd, table
 
-SEEDS = "benchmarks/seeds.json"
 PROVENANCE = Path("models/sentiment/provenance.json")
 ERRORS = Path("data/predictions/errors.md")
 SHOWN_ERRORS = 10
-
-Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def sections() -> list[Section]:
     """Return the report's sections; one whose measurement has not been made says which command makes it."""
     plots = dvc_plots()
 
-    def drawn(*files: str) -> list[Spec]:
+    def plotted(*files: str) -> list[Spec]:
         return [plots[f"plots/{file}"] for file in files if f"plots/{file}" in plots]
 
     return [
@@ -62,8 +59,8 @@ def sections() -> list[Section]:
             "How well it generalizes",
             "Both learnt from the first kind of reviews only. A review that leaks from the training is not scored. The "
             "tricky set (irony, negation, late turns) was written to mislead and stands apart; a coin gets half.",
-            [FIGURES["generalization"]()],
-            [_generalization()],
+            [evaluation.generalization()],
+            [generalization_chart()],
         ),
         Section(
             "Training",
@@ -73,39 +70,41 @@ def sections() -> list[Section]:
         Section(
             "Calibration",
             "How far certainty and accuracy agree. One number, the temperature, is fitted on the validation reviews.",
-            [FIGURES["calibration"]()],
-            drawn("evaluate/reliability.json", "evaluate/roc.json", "evaluate/confusion.json"),
+            [evaluation.calibration()],
+            plotted("evaluate/reliability.json", "evaluate/roc.json", "evaluate/confusion.json"),
         ),
         Section(
             "Where it fails",
             "Accuracy on parts of the test reviews; small parts have wide intervals.",
-            [FIGURES["slices"]()],
-            drawn("evaluate/slices.json"),
+            [evaluation.slices()],
+            plotted("evaluate/slices.json"),
         ),
         Section("Its most confident errors", *_errors()),
         Section(
             "Behaviour",
             "One capability at a time, on short reviews made from templates.",
-            [FIGURES["behaviour"]()],
-            drawn("behaviour.json"),
+            [evaluation.behaviour()],
+            plotted("behaviour.json"),
         ),
         Section(
             "Tokenizers",
             "How each cuts the same reviews, and the accuracy of the same small classifier on its ids.",
-            [FIGURES["learnt-tokenizers"](), FIGURES["tokenizer-accuracy"]()],
-            drawn("tokenizers.json"),
+            [tokenizers.learnt_tokenizers(), tokenizers.tokenizer_accuracy()],
+            plotted("tokenizers.json"),
         ),
-        _measured("Models and ways to fine-tune", MODELS, "make models", _models),
-        _measured("From one domain to another", TRANSFER, "make transfer", _transfer),
-        _measured("Luck", SEEDS, "make seeds", _seeds),
+        benchmark("Models and ways to fine-tune", models),
+        benchmark("From one domain to another", transfer),
+        benchmark("Luck", seeds),
         *_origin(),
     ]
 
 
-def _measured(title: str, file: str, command: str, section: Callable[[str], Section]) -> Section:
-    if Path(file).exists():
+def benchmark(title: str, section: Callable[[str], Section]) -> Section:
+    """Return a benchmark's section; where it has not been run, the title and the command that runs it."""
+    try:
         return section(title)
-    return Section(title, f"Not measured yet: `{command}` does it.")
+    except NotMeasuredError as error:
+        return Section(title, str(error))
 
 
 def _errors() -> tuple[str, Sequence[str]]:
@@ -115,68 +114,24 @@ def _errors() -> tuple[str, Sequence[str]]:
     return f"Read these before anything else; {ERRORS} has them all.", ["\n".join(listed[:SHOWN_ERRORS])]
 
 
-def _generalization() -> Spec:
-    rows = [
-        {
-            "reviews": name,
-            "classifier": classifier,
-            "accuracy": figures["accuracy"],
-            "low": figures["accuracy_low"],
-            "high": figures["accuracy_high"],
-            "n": figures["n"],
-        }
-        for name, pair in scored().items()
-        for classifier, figures in zip(("fine-tuned", "TF-IDF"), pair, strict=True)
-    ]
-    return generalization(rows)
-
-
-def transfer_chart() -> Spec:
-    """Return the heat map of `make transfer`."""
-    cells = [
-        {"trained_on": name, "tested_on": domain, "classifier": title, "accuracy": figures[kind]["accuracy"]}
-        for name, row in read(TRANSFER)["train_on"].items()
-        for domain, figures in row["tested"].items()
-        for kind, title in (("model", "fine-tuned"), ("baseline", "TF-IDF"))
-    ]
-    return heat_map(cells)
-
-
-def models_chart() -> Spec:
-    """Return accuracy against cost of `make models`."""
-    points = [
-        {
-            "variant": name,
-            "accuracy": found["other_domains"]["accuracy"],
-            "minutes": found["minutes"],
-            "milliseconds": 1000 / found["reviews_per_second"]["median"],
-        }
-        for name, found in read(MODELS)["variants"].items()
-    ]
-    return pareto(points)
-
-
-def _models(title: str) -> Section:
+def models(title: str) -> Section:
     text = (
         "Every variant learnt from the same reviews. The line joins those that none beats at their cost. The minutes "
-        f"and milliseconds are those of one machine; threads: {read(MODELS)['threads']}."
+        f"and milliseconds are those of one machine; threads: {read(evaluation.MODELS)['threads']}."
     )
-    return Section(title, text, [models_compared()], [models_chart()])
+    return Section(title, text, [evaluation.models_compared()], [models_chart()])
 
 
-def _transfer(title: str) -> Section:
+def transfer(title: str) -> Section:
     text = "Accuracy by what was learnt from and what was tested on: the fine-tuned model's / that of TF-IDF."
-    return Section(title, text, [transfer()], [transfer_chart()])
+    return Section(title, text, [evaluation.transfer()], [transfer_chart()])
 
 
-def _seeds(title: str) -> Section:
-    seeds = read(SEEDS)
-    rows = [
-        [dataset, *(f"{spread['mean']:.3f} ± {spread['sd']:.3f}" for spread in found.values())]
-        for dataset, found in seeds["summary"].items()
-    ]
-    header = ["reviews", *next(iter(seeds["summary"].values()))]
-    text = f"Mean and standard deviation over {len(seeds['seeds'])} trainings that differ in their seed alone."
+def seeds(title: str) -> Section:
+    found = read("benchmarks/seeds.json")
+    rows = [[dataset, *map(mean_with_sd, spreads.values())] for dataset, spreads in found["summary"].items()]
+    header = ["reviews", *next(iter(found["summary"].values()))]
+    text = f"Mean and standard deviation over {len(found['seeds'])} trainings that differ in their seed alone."
     return Section(title, text, [table(header, *rows)])
 
 

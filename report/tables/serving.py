@@ -1,14 +1,9 @@
-"""Figures of serving, in docs/performance.md."""
+"""Tables of docs/performance.md: serving."""
 
 from functools import partial
 
-from docs.figures.performance import ranged
-from docs.figures.tables import if_measured, read, table
-
-SERVING = "benchmarks/serving.json"
-WITHOUT_VNNI = "benchmarks/serving_without_vnni.json"
-SCORING = "benchmarks/scoring.json"
-LOAD = "benchmarks/load.json"
+from report.results import read
+from report.tables.markdown import table, with_range
 
 
 def serving(file: str) -> str:
@@ -16,8 +11,8 @@ def serving(file: str) -> str:
     measured = read(file)
     ours, theirs, ratios = measured["predictor"], measured["pipeline"], measured["times_as_fast"]
     rows = [
-        ("one short review, ms", "single_ms", 2, ranged(ratios["single"], 1)),
-        ("many reviews, reviews/s", "reviews_per_second", 0, ranged(ratios["batch"], 1)),
+        ("one short review, ms", "single_ms", 2, with_range(ratios["single"], 1)),
+        ("many reviews, reviews/s", "reviews_per_second", 0, with_range(ratios["batch"], 1)),
         ("from start to first answer, s", "start_up_s", 1, ""),
         ("peak memory, MB", "memory_mb", 0, ""),
     ]
@@ -33,14 +28,14 @@ def scoring() -> str:
         ["file", "rows", "rows/s", "peak memory, MB"],
         *[
             [f"`{run['file']}`", f"{run['rows']:,}", f"{run['rows_per_second']:,}", f"{run['peak_mb']:,}"]
-            for run in read(SCORING)
+            for run in read("benchmarks/scoring.json")
         ],
     )
 
 
 def load() -> str:
     """Return what the saturated server answered, and what became of the requests while it was killed."""
-    measured = read(LOAD)
+    measured = read("benchmarks/load.json")
     busy, killed = measured["saturated"], measured["restarted"]
     answered = {"answered": round(busy["answers_per_second"] * busy["seconds"])}
     ends = ["answered", "failed", "wrong", "lost"]
@@ -58,10 +53,8 @@ def load() -> str:
 
 
 FIGURES = {
-    "load": partial(if_measured, load, LOAD, "python -m benchmarks.load"),
-    "serving": partial(if_measured, partial(serving, SERVING), SERVING, "python -m benchmarks.serving"),
-    "serving-without-vnni": partial(
-        if_measured, partial(serving, WITHOUT_VNNI), WITHOUT_VNNI, "python -m benchmarks.serving"
-    ),
-    "scoring": partial(if_measured, scoring, SCORING, "python -m benchmarks.scoring FOLDER"),
+    "load": load,
+    "serving": partial(serving, "benchmarks/serving.json"),
+    "serving-without-vnni": partial(serving, "benchmarks/serving_without_vnni.json"),
+    "scoring": scoring,
 }

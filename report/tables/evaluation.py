@@ -1,11 +1,9 @@
-"""Figures of docs/evaluation.md that compare: with TF-IDF on every dataset, domains with each other, models."""
+"""Tables of docs/evaluation.md."""
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from docs.figures.tables import if_measured, read, table
+from report.results import read
+from report.tables.markdown import accuracy_with_interval, table
 from sentiment.params import load_params
 
 TRANSFER = "benchmarks/transfer.json"
@@ -14,17 +12,48 @@ TRICKY = "tricky"
 """The challenge set, which was written to mislead: never averaged with the others."""
 
 
-def scored() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+def calibration() -> str:
+    """Return how well calibrated the scores are: without the temperature and with it, and on each cross dataset."""
+    dataset, metrics = load_params().dataset, read("metrics/evaluate.json")
+    named = {
+        f"{dataset} (test), before": metrics["uncalibrated"],
+        f"{dataset} (test), temperature {read('metrics/train.json')['temperature']:.2f}": metrics,
+        **{name: read(f"metrics/cross/{name}.json") for name in load_params().cross_datasets},
+    }
+    rows = [[name, *(f"{figures[key]:.3f}" for key in ("ece", "brier", "log_loss"))] for name, figures in named.items()]
+    return table(["reviews", "ECE", "Brier", "log loss"], *rows)
+
+
+def slices() -> str:
+    """Return the default's accuracy on the slices of its test reviews, in the order of the plot."""
+    rows = [
+        [point["slice"], f"{point['n']:,}", f"{point['accuracy']:.3f}", f"{point['low']:.3f} to {point['high']:.3f}"]
+        for point in read("plots/evaluate/slices.json")
+    ]
+    return table(["slice", "number", "accuracy", "95 % interval"], *rows)
+
+
+def behaviour() -> str:
+    """Return the failure rates of the behavioural checks."""
+    rows = [
+        [
+            *rate["check"].split(": ", 1),
+            str(rate["n"]),
+            f"{rate['failure_rate']:.0%}",
+            f"{rate['low']:.0%} to {rate['high']:.0%}",
+        ]
+        for rate in read("plots/behaviour.json")
+    ]
+    return table(["capability", "check", "cases", "failed", "95 % interval"], *rows)
+
+
+def by_dataset() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return the metrics of the model and of TF-IDF on the test reviews and each cross dataset, the tricky set last."""
     params = load_params()
     found = {f"{params.dataset} (test)": (read("metrics/evaluate.json"), read("metrics/baseline.json"))}
     for name in sorted(params.cross_datasets, key=lambda name: name == TRICKY):
         found[name] = (read(f"metrics/cross/{name}.json"), read(f"metrics/cross_baseline/{name}.json"))
     return found
-
-
-def with_interval(figures: dict[str, float]) -> str:
-    return f"{figures['accuracy']:.3f} ({figures['accuracy_low']:.3f} to {figures['accuracy_high']:.3f})"
 
 
 def generalization() -> str:
@@ -34,10 +63,10 @@ def generalization() -> str:
             name,
             f"{model['n']:,}",
             str(sum(value for key, value in model.items() if key.startswith("leaked_"))),
-            with_interval(model),
-            with_interval(baseline),
+            accuracy_with_interval(model),
+            accuracy_with_interval(baseline),
         ]
-        for name, (model, baseline) in scored().items()
+        for name, (model, baseline) in by_dataset().items()
     ]
     return table(["reviews", "scored", "leaked, left out", "fine-tuned (95 %)", "TF-IDF (95 %)"], *rows)
 
@@ -64,8 +93,8 @@ def models_compared() -> str:
     rows = [
         [
             name,
-            with_interval(found["test"]),
-            with_interval(found["other_domains"]),
+            accuracy_with_interval(found["test"]),
+            accuracy_with_interval(found["other_domains"]),
             f"{found['minutes']:.1f}",
             f"{found['memory'] / 2**20:,.0f}",
             f"{found['parameters'] / 1e6:.1f}",
@@ -79,15 +108,12 @@ def models_compared() -> str:
     return table([*header, "of them trained, M", "ms per short review", "reviews/s"], *rows)
 
 
-def illustrated(figure: Callable[[], str], file: str, title: str) -> str:
-    """Return the table of a benchmark and its chart, which docs.drawings draws."""
-    return f"{figure()}\n\n![{title}](images/{Path(file).stem}.svg)"
-
-
-HEAT_MAP = partial(illustrated, transfer, TRANSFER, "Accuracy by domain, as a heat map")
-PARETO = partial(illustrated, models_compared, MODELS, "Accuracy against cost")
 FIGURES = {
+    "calibration": calibration,
+    "slices": slices,
+    "behaviour": behaviour,
     "generalization": generalization,
-    "transfer": partial(if_measured, HEAT_MAP, TRANSFER, "make transfer"),
-    "models-compared": partial(if_measured, PARETO, MODELS, "make models"),
+    # report.drawings draws the charts below the tables.
+    "transfer": lambda: f"{transfer()}\n\n![Accuracy by domain, as a heat map](images/transfer.svg)",
+    "models-compared": lambda: f"{models_compared()}\n\n![Accuracy against cost](images/models.svg)",
 }

@@ -1,17 +1,17 @@
-"""Figures of docs/models.md and docs/platforms.md: predictions of docs/compute.py."""
+"""Tables of docs/models.md and docs/platforms.md: what benchmarks/costs.py predicts."""
 
 from typing import Any
 
-from docs.figures.performance import ranged
-from docs.figures.tables import read, table
+from report.results import read
+from report.tables.markdown import table, with_range
 
 MANY = 400_000
 """Above as many reviews in 15 minutes, feeding them and starting the steps takes longer than computing them."""
 
 
 def predictions() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the models, cheapest first, and the devices, slowest first, of docs/compute.json."""
-    computed = read("docs/compute.json")
+    """Return the models, cheapest first, and the devices, slowest first, of benchmarks/costs.json."""
+    computed = read("benchmarks/costs.json")
     models = sorted(computed["models"].items(), key=lambda item: (item[1]["flops_per_token"], item[1]["parameters"]))
     devices = sorted(computed["devices"].items(), key=lambda item: item[1]["peak"] * item[1]["utilization"])
     return dict(models), dict(devices)
@@ -56,12 +56,12 @@ def fifteen_minutes() -> str:
 
 def prediction() -> str:
     """Return the default model's speed in training on two cores as predicted and as measured."""
-    predicted = read("docs/compute.json")["models"]["all-MiniLM-L6-v2"]["tokens_per_second"]
+    predicted = read("benchmarks/costs.json")["models"]["all-MiniLM-L6-v2"]["tokens_per_second"]
     measured = read("benchmarks/results.json")["training"]["tokens_per_second"]
     rows = []
     for device, recipe in (("2 cores, bf16", "ours"), ("2 cores, fp32", "without bf16")):
         ratio = f"{measured[recipe]['median'] / predicted[device]:.2f}"
-        rows.append([device, f"{predicted[device]:,}", ranged(measured[recipe]), ratio])
+        rows.append([device, f"{predicted[device]:,}", with_range(measured[recipe]), ratio])
     return table(["all-MiniLM-L6-v2", "predicted, tokens/s", "measured, tokens/s", "measured / predicted"], *rows)
 
 

@@ -5,18 +5,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
 
 from benchmarks.soups import DEFAULT, RESULTS, accuracies
 from benchmarks.trials import Clone
-from docs.drawings import DRAWINGS, draw
-from docs.figures.blocks import BLOCK, FIGURES, VALUE, filled
+from report.documents import BLOCK, FIGURES, VALUE, fill
+from report.drawings import CHARTS, PLOTS, draw
+from report.results import COMMANDS, NotMeasuredError
 from sentiment.params import load_params
 from sentiment.sources.catalog import load_catalog
 from sentiment.sources.locations import locate_all
-from tests.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
+from tests.report.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 each_notebook = pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_every_marked_block_and_number_holds_the_figures_of_its_file(
     monkeypatch.chdir(reported)
     text = text_of(reported / document.relative_to(ROOT))
 
-    assert filled(text) == text, "make figures brings the document in step"
+    assert fill(text) == text, "make figures brings the document in step"
 
 
 def test_averaged_runs_are_compared_with_the_default_as_it_is_committed(
@@ -77,15 +79,42 @@ def test_a_marked_number_does_not_begin_a_line(document: Path) -> None:
     assert [mark[0] for mark in marks if not mark.string[: mark.start()].rpartition("\n")[2].strip()] == []
 
 
+def texts(drawn: str) -> list[str]:
+    return [element.text for element in ElementTree.fromstring(drawn).iter() if element.text]
+
+
 def test_the_plots_are_drawn_from_what_was_measured(
     reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(reported)
     draw(tmp_path)
 
-    for name in DRAWINGS:
-        drawn, committed = ((folder / f"{name}.svg").read_bytes() for folder in (tmp_path, reported / "docs/images"))
-        assert drawn == committed, f"make figures draws {name} anew"
+    for name in (*PLOTS, *CHARTS):
+        drawn, committed = (
+            (folder / f"{name}.svg").read_text("utf-8") for folder in (tmp_path, reported / "docs/images")
+        )
+        # Vega lays a chart out by the fonts of the machine; what it says is the same everywhere.
+        same = drawn == committed if name in PLOTS else texts(drawn) == texts(committed)
+        assert same, f"make figures draws {name} anew"
+
+
+def test_what_was_not_measured_says_how_to_measure_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert fill("<!-- soups -->\nold\n<!-- end of soups -->") == (
+        "<!-- soups -->\nNot measured yet: `python -m benchmarks.soups FOLDER` does it.\n<!-- end of soups -->"
+    )
+    with pytest.raises(NotMeasuredError, match=r"^Not measured yet: `make seeds` does it\.$"):
+        fill("<!-- benchmarks/seeds.json:summary -->0<!-- -->")
+    draw(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_is_known_for_every_result_of_a_benchmark() -> None:
+    measured = {path.stem for path in (ROOT / "benchmarks").glob("*.json")}
+
+    # How the parameters were chosen before the moving average; no plan of today makes it.
+    assert measured - {"sweep_without_averaging"} <= set(COMMANDS)
 
 
 def anchors(document: Path) -> set[str]:

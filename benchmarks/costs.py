@@ -1,9 +1,9 @@
 """Predict what fine-tuning costs: FLOPs per token, minutes and memory, from each model's configuration.
 
 Reads   nothing
-Writes  docs/compute.json    what `python -m docs.figures` puts into models.md and platforms.md
+Writes  benchmarks/costs.json    for docs/models.md and docs/platforms.md
 
-    python -m docs.compute
+    python -m benchmarks.costs    (make figures)
 
 Predictions, not measurements: `train` prints the speed that your machine reaches.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from sentiment.core.files import write_json
 
-RESULTS = Path("docs/compute.json")
+RESULTS = Path("benchmarks/costs.json")
 
 REVIEWS = 25_000
 TOKENS = 128

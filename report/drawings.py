@@ -3,9 +3,11 @@
 Reads   benchmarks/{learning_curves,models,transfer}.json
 Writes  docs/images/{learning_rates,over_fitting,training_reviews,models,transfer}.svg
 
-    python -m docs.drawings    (make figures)
+    python -m report.drawings    (make figures)
 """
 
+from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from docs.figures.comparison import MODELS, TRANSFER
-from docs.figures.tables import read
-from docs.figures.training import CURVES, trial
-from report.charts import svg
-from report.content import models_chart, transfer_chart
+from report.charts import models_chart, transfer_chart
+from report.results import NotMeasuredError, read
+from report.tables.training import CURVES, trial
+from report.vega import svg
+from sentiment.core.command import run
 from sentiment.core.files import replacing
 
 IMAGES = Path("docs/images")
@@ -101,20 +103,23 @@ def training_reviews() -> Figure:
     return figure
 
 
-DRAWINGS = {"learning_rates": learning_rates, "over_fitting": over_fitting, "training_reviews": training_reviews}
-CHARTS = {MODELS: models_chart, TRANSFER: transfer_chart}
+PLOTS = {"learning_rates": learning_rates, "over_fitting": over_fitting, "training_reviews": training_reviews}
+CHARTS = {"models": models_chart, "transfer": transfer_chart}
+
+
+def plot_as_svg(figure: Figure) -> str:
+    text = StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
 
 
 def draw(folder: Path) -> None:
-    """Draw all plots into the folder."""
-    for name, drawing in DRAWINGS.items():
-        with replacing(folder / f"{name}.svg") as file:
-            drawing().savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    for benchmark, chart in CHARTS.items():
-        if Path(benchmark).exists():
-            with replacing(folder / f"{Path(benchmark).stem}.svg") as file:
-                file.write_text(svg(chart(), "c", INK), encoding="utf-8", newline="\n")
+    """Draw all plots and charts into the folder, but for those whose benchmark has not been run."""
+    for name in (*PLOTS, *CHARTS):
+        with suppress(NotMeasuredError), replacing(folder / f"{name}.svg") as file:
+            text = plot_as_svg(PLOTS[name]()) if name in PLOTS else svg(CHARTS[name](), "c", INK)
+            file.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
-    draw(IMAGES)
+    run(lambda: draw(IMAGES), "drawings")

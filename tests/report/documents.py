@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md", "own/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
@@ -78,7 +78,7 @@ COVERED = {
         "tests/deploy/test_image.py::test_the_composed_service_can_write_nowhere_but_to_tmp_and_is_limited"
     ),
     "make space": "tests/deploy/test_image.py::test_a_space_has_all_of_the_image_and_tells_the_hub_how_it_is_run",
-    "make licences": "tests/test_supply_chain.py::test_the_document_states_a_licence_of_every_pinned_package",
+    "make licences": "tests/report/test_licences.py::test_the_document_states_a_licence_of_every_pinned_package",
     "make cache": ("tests/pipeline/test_faults.py::test_a_damaged_entry_of_the_cache_is_noticed_removed_and_made_anew"),
     "make audit": "tests/test_supply_chain.py::test_an_audit_says_what_it_found_and_never_passes_without_having_asked",
     "dvc checkout": (
@@ -97,7 +97,7 @@ COVERED = {
         "tests/hub/test_arrival.py::test_the_hubs_bytes_arrive_and_are_announced_before"
     ),
     "python -m benchmarks.dataset_survey FOLDER": (
-        "tests/test_dataset_survey.py::test_the_survey_counts_what_is_known_of_a_made_up_dataset"
+        "tests/benchmarks/test_dataset_survey.py::test_the_survey_counts_what_is_known_of_a_made_up_dataset"
     ),
 }
 """What another test does with other words, or without what would take long."""

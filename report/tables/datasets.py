@@ -1,6 +1,7 @@
-"""Figures of docs/datasets.md."""
+"""Tables of docs/datasets.md."""
 
-from docs.figures.tables import read, table
+from report.results import read
+from report.tables.markdown import table
 
 SURVEY = "benchmarks/datasets.json"
 

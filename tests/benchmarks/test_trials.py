@@ -14,7 +14,7 @@ from sentiment.core.schemas import read_yaml, validate
 from sentiment.params import Params, load_params
 from sentiment.sources.catalog import load_catalog
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

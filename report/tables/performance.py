@@ -1,22 +1,16 @@
-"""Figures of docs/performance.md."""
+"""Tables of docs/performance.md: training and evaluation."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docs.figures.tables import if_measured, read, table
+from report.results import read
+from report.tables.markdown import table, with_range
 
 RESULTS = "benchmarks/results.json"
 WITH_AMX = "benchmarks/results_with_amx.json"
 WITHOUT_BF16 = "benchmarks/results_without_bf16.json"
 GPU = "benchmarks/gpu.json"
-
-
-def ranged(measured: dict[str, float], digits: int = 0) -> str:
-    """Return a median and, in brackets, the range that it is the median of."""
-    median, low, high = (f"{measured[key]:,.{digits}f}" for key in ("median", "low", "high"))
-    return f"**{median}** ({low} to {high})"
 
 
 def speed(file: str) -> str:
@@ -38,7 +32,7 @@ def speed(file: str) -> str:
     return table(
         ["", "ours", "instead of", "theirs", "ratio"],
         *[
-            [work, f"{ours['median']:,.0f}", rival, f"{theirs['median']:,.0f}", ranged(ratio, 2)]
+            [work, f"{ours['median']:,.0f}", rival, f"{theirs['median']:,.0f}", with_range(ratio, 2)]
             for work, ours, rival, theirs, ratio in rows
         ],
     )
@@ -59,7 +53,7 @@ def ablation() -> str:
         *[
             [
                 name.removeprefix("without "),
-                *(ranged(one[name], 2) if name in one else "not measured" for one in ratios.values()),
+                *(with_range(one[name], 2) if name in one else "not measured" for one in ratios.values()),
             ]
             for name in sorted(choices, key=largest, reverse=True)
         ],
@@ -72,7 +66,11 @@ def peak_shares(file: str) -> str:
     return table(
         ["", "peak, GFLOP/s", "share of it"],
         *[
-            [work, f"{measured[work]['peak']['median'] / 1e9:,.0f}", ranged(measured[work]["share_of_peak"], 2)]
+            [
+                work,
+                f"{measured[work]['peak']['median'] / 1e9:,.0f}",
+                with_range(measured[work]["share_of_peak"], 2),
+            ]
             for work in ("training", "evaluation")
         ],
     )
@@ -134,26 +132,21 @@ def gpu() -> str:
             unit = speeds.split("_")[0]
             medians = {name: f"{speed['median']:,.0f}" for name, speed in figures[work][speeds].items()}
             for rival, ratio in figures[work]["ratio"].items():
-                rows.append([model, f"{work}, {unit}/s", medians["ours"], rival, medians[rival], ranged(ratio, 2)])
+                rows.append([model, f"{work}, {unit}/s", medians["ours"], rival, medians[rival], with_range(ratio, 2)])
     return table(["model", "", "ours", "instead of", "theirs", "ratio"], *rows)
-
-
-def measured_there(figure: Callable[[str], str], file: str) -> Callable[[], str]:
-    """Return a figure of what not every machine can measure."""
-    return partial(if_measured, partial(figure, file), file, "make bench")
 
 
 FIGURES = {
     "speed": partial(speed, RESULTS),
-    "speed-with-amx": measured_there(speed, WITH_AMX),
-    "speed-in-single-precision": measured_there(speed, WITHOUT_BF16),
+    "speed-with-amx": partial(speed, WITH_AMX),
+    "speed-in-single-precision": partial(speed, WITHOUT_BF16),
     "ablation": ablation,
     "peak-shares": partial(peak_shares, RESULTS),
-    "peak-shares-with-amx": measured_there(peak_shares, WITH_AMX),
-    "peak-shares-in-single-precision": measured_there(peak_shares, WITHOUT_BF16),
+    "peak-shares-with-amx": partial(peak_shares, WITH_AMX),
+    "peak-shares-in-single-precision": partial(peak_shares, WITHOUT_BF16),
     "time-spent": partial(time_spent, RESULTS),
-    "time-spent-with-amx": measured_there(time_spent, WITH_AMX),
+    "time-spent-with-amx": partial(time_spent, WITH_AMX),
     "stage-memory": stage_memory,
     "growth": growth,
-    "gpu": partial(if_measured, gpu, GPU, "python -m benchmarks.gpu"),
+    "gpu": gpu,
 }

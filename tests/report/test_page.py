@@ -1,0 +1,89 @@
+"""The page of the report holds all it needs, and says how to measure what was not measured."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from report import sections
+from report.charts import heat_map
+from report.page import page
+from report.sections import Section, dvc_plots
+from report.tables.evaluation import MODELS, TRANSFER
+from report.vega import svg
+
+ROOT = Path(__file__).resolve().parents[2]
+CELLS = [{"trained_on": "books", "tested_on": "films", "classifier": "TF-IDF", "accuracy": 0.8}]
+
+
+def test_a_page_needs_nothing_from_elsewhere_and_its_links_lead_somewhere() -> None:
+    text = page([Section("One", "Text.", ["| a | b |\n|---|---|\n| 1 | 2 |"], [heat_map(CELLS)])] * 2, "T", "O")
+
+    assert "<script" not in text
+    assert set(re.findall(r"https?://[\w.]+", text)) == {"http://www.w3.org"}
+    assert not re.search(r'(src|href)="(?!#)', text.replace("xmlns:", ""))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(re.findall(r'id="([^"]+)"', text))
+    names = re.findall(r'\bid="([^"]+)"', text)
+    assert len(names) == len(set(names))
+    assert text.count("<td>1</td>") == 2
+
+
+def test_what_a_review_says_of_html_is_shown_and_not_followed() -> None:
+    hostile = '<script>alert(1)</script> <img src="http://example.org/x">'
+    text = page([Section(hostile, hostile, [f"- {hostile}"])], hostile, hostile)
+
+    assert "<script" not in text
+    assert "<img" not in text
+    assert text.count("&lt;script&gt;alert(1)") == 7
+
+
+def test_what_was_not_measured_says_how_to_measure_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert sections.benchmark("M", sections.models) == Section("M", "Not measured yet: `make models` does it.")
+    assert sections.benchmark("L", sections.seeds) == Section("L", "Not measured yet: `make seeds` does it.")
+
+
+def test_every_plot_of_dvc_is_drawn_without_the_name_of_its_only_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    plots = dvc_plots()
+
+    assert {"plots/evaluate/confusion.json", "plots/evaluate/slices.json", "plots/tokenizers.json"} <= set(plots)
+    for file in ("plots/evaluate/confusion.json", "plots/evaluate/slices.json"):
+        assert ">workspace<" not in svg(plots[file], "a")
+
+
+def test_results_of_benchmarks_become_tables_and_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("benchmarks").mkdir()
+    found = {"accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.94, "n": 480}
+    spread = {"median": 7.4, "low": 7, "high": 8}
+    variant = {
+        "test": found,
+        "other_domains": found | {"accuracy": 0.8},
+        "minutes": 3.25,
+        "memory": 2**30,
+        "parameters": 22_000_000,
+        "parameters_trained": 770,
+        "milliseconds": spread,
+        "reviews_per_second": spread,
+    }
+    models = {"threads": 1, "variants": {"linear head only": variant}}
+    row = {"tested": {"films": {"model": found, "baseline": found | {"accuracy": 0.7}, "leaked": 0}}}
+    Path(MODELS).write_text(json.dumps(models), encoding="utf-8")
+    Path(TRANSFER).write_text(json.dumps({"train_on": {"books, 160": row}}), encoding="utf-8")
+    text = page([sections.models("M"), sections.transfer("T")], "title", "origin")
+
+    assert re.search(r"<td>linear head only</td>\s*<td>0.900 \(0.850 to 0.940\)</td>\s*<td>0.800", text)
+    assert re.search(r"<td>3.2</td>\s*<td>1,024</td>\s*<td>22.0</td>\s*<td>0.00</td>\s*<td>7 \(7 to 8\)</td>", text)
+    assert "<td>0.900 / 0.700</td>" in text
+    assert text.count("<svg") == 2
+
+
+def test_the_page_of_dvc_plots_loads_scripts_of_this_folder_only() -> None:
+    template = (ROOT / ".dvc/plots/page.html").read_text(encoding="utf-8")
+
+    assert re.findall(r'src="([^"]+)"', template) == ["../.dvc/tmp/vega.js"]
+    assert "{plot_divs}" in template
+    assert "{scripts}" not in template
