@@ -1,6 +1,7 @@
 """How good predicted scores are. A score is the probability of positive; 0.5 and above predicts positive."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ def scores_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.exp(-np.logaddexp(0, -difference))
 
 
+def as_written(scores: ArrayLike) -> NDArray[np.float64]:
+    """Round scores to the six digits that every output keeps, so that metrics are those of the scores as written.
+
+    A score of 0 or 1 would claim a certainty that no model has, and cost an unbounded log loss where it errs.
+    """
+    return np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6).round(6)
+
+
 def wilson(successes: float, trials: int, z: float = 1.959964) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion, 95 % unless z says otherwise (Wilson 1927).
 
@@ -28,6 +37,20 @@ def wilson(successes: float, trials: int, z: float = 1.959964) -> tuple[float, f
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def proportion(name: str, successes: float, trials: int) -> dict[str, float]:
+    """Return a proportion under its name, and its Wilson interval under NAME_low and NAME_high."""
+    low, high = wilson(successes, trials)
+    return {name: successes / trials, f"{name}_low": low, f"{name}_high": high}
+
+
+def points(kind: str, rows: Mapping[str, Mapping[str, Any]], figure: str = "accuracy") -> list[dict[str, Any]]:
+    """Return the points of a plot: of each row its name, as the `kind` of thing it is, a `proportion` of it, and n."""
+    return [
+        {kind: name, figure: row[figure], "low": row[f"{figure}_low"], "high": row[f"{figure}_high"], "n": row["n"]}
+        for name, row in rows.items()
+    ]
 
 
 def reliability(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
@@ -60,13 +83,10 @@ def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
     labels, scores = np.asarray(labels), np.asarray(scores)
     predicted = (scores >= 0.5).astype(int)
     hits = int((predicted == labels).sum())
-    low, high = wilson(hits, len(labels))
     precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, average="binary", zero_division=0.0)
     gaps = [part["count"] * abs(part["confidence"] - part["accuracy"]) for part in reliability(labels, scores)]
     return {
-        "accuracy": hits / len(labels),
-        "accuracy_low": low,
-        "accuracy_high": high,
+        **proportion("accuracy", hits, len(labels)),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),

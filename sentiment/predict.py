@@ -31,6 +31,7 @@ from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import replacing, sha256
 from sentiment.core.labels import LABELS, PLAIN, label_name
+from sentiment.metrics import as_written
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.streams import FORMATS, Reader, Rejected, format_of, writer
 from sentiment.text.cleaning import MAX_CHARACTERS
@@ -151,8 +152,7 @@ def scored(
         scores: list[float] = []
         for start in range(0, len(good), CHUNK):
             chunk = [values[place] for place in good[start : start + CHUNK]]
-            # Six digits, and no claim of certainty, as in the pipeline's own predictions.
-            scores += np.clip(np.asarray(score(chunk)), 1e-6, 1 - 1e-6).round(6).tolist()
+            scores += as_written(score(chunk)).tolist()
         names = [LABELS[int(probability >= 0.5)] for probability in scores]
         columns = batch.table.take(pa.array(good, pa.int64())).columns
         rejected = [

@@ -28,17 +28,18 @@ def main() -> None:
     import pyarrow as pa
 
     from sentiment.core.parquet import write_parquet
-    from sentiment.evaluation.behaviour import failure_rates, load_behaviour, points, tried
+    from sentiment.evaluation.behaviour import failure_rates, load_behaviour, score_cases
     from sentiment.evaluation.scorer import Scorer
+    from sentiment.metrics import points
 
     behaviour = load_behaviour(CHECKS)
     fix_bits(params)
-    table = tried(behaviour, Scorer(MODEL, params.evaluate).score_texts)
-    rates = failure_rates(table)
+    table = score_cases(behaviour, Scorer(MODEL, params).score_texts)
+    capabilities, checks = failure_rates(table)
     write_parquet(PREDICTIONS, pa.Table.from_pandas(table, preserve_index=False))
-    write_json(PLOT, points(rates))
-    write_json(METRICS, {capability: rate["failure_rate"] for capability, rate in rates.items()})
-    for capability, rate in rates.items():
+    write_json(PLOT, points("check", checks, "failure_rate"))
+    write_json(METRICS, {capability: rate["failure_rate"] for capability, rate in capabilities.items()})
+    for capability, rate in capabilities.items():
         print(f"{capability}: {rate['failure_rate']:.1%} of {rate['n']} cases failed")
 
 

@@ -33,36 +33,41 @@ MODEL = Path("models/sentiment")
 METRICS = Path("metrics/tokenizers.json")
 PLOT = Path("plots/tokenizers.json")
 TOKENIZERS = Path("models/tokenizers")
+MOST = 5000
+"""Reviews of a split to compare on, where it has more: the intervals are narrow enough then."""
+TRAININGS = 3
+"""How often the small classifier is trained on each tokenizer's ids, with seeds from `seed` on."""
 
 
-def read(split: str, size: int) -> pd.DataFrame:
-    """Return a split's reviews, or `size` of them where it has more."""
+def read(split: str) -> pd.DataFrame:
+    """Return a split's reviews, or MOST of them where it has more."""
     reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"]).to_pandas()
     reviews["id"] = reviews.id.map(partial(int, base=16))
-    return draw(reviews, min(size, len(reviews)), "tokenizers")
+    return draw(reviews, min(MOST, len(reviews)), "tokenizers")
 
 
 def main() -> None:
     params = load_params()
     settings = params.compare_tokenizers
-    train, validation = (read(split, settings.size) for split in ("train", "validation"))
+    train, validation = (read(split) for split in ("train", "validation"))
     texts, unseen = train.text.tolist(), validation.text.tolist()
-    seeds = range(params.seed, params.seed + settings.seeds)
+    seeds = range(params.seed, params.seed + TRAININGS)
 
     import numpy as np
     import torch
     from tqdm import tqdm
 
     from sentiment.evaluation.scorer import Scorer
+    from sentiment.metrics import points
     from sentiment.text.encoding import Encoder, load_tokenizer
     from sentiment.tokenizer_study.token_bag import accuracy, difference, right
-    from sentiment.tokenizer_study.tokenizer_comparison import figures, own_tokenizer, points, renumbered
+    from sentiment.tokenizer_study.tokenizer_comparison import figures, own_tokenizer, renumbered
     from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS, learn
 
     fix_bits(params)
     # The steps of the small classifier are too short to share.
     torch.set_num_threads(1)
-    scorer = Scorer(MODEL, params.evaluate)
+    scorer = Scorer(MODEL, params)
     models_own = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))["model"]
     tokenizers = {
         models_own: partial(load_tokenizer, PRETRAINED),
@@ -101,7 +106,7 @@ def main() -> None:
             path = folder / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             backend.save(str(path))
-    write_json(PLOT, points(compared))
+    write_json(PLOT, points("tokenizer", compared))
     write_json(METRICS, {"fine_tuned": fine_tuned, "tokenizers": compared})
 
 

@@ -29,11 +29,10 @@ def main() -> None:
     train = read_parquet(TRAIN, ["text", "label"])
 
     from sentiment.evaluation.baseline import baseline
-    from sentiment.evaluation.outputs import written
-    from sentiment.metrics import evaluate
+    from sentiment.metrics import as_written, evaluate
 
     classifier = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
-    scores = written(classifier.predict_proba(reviews["text"].to_pylist())[:, 1])
+    scores = as_written(classifier.predict_proba(reviews["text"].to_pylist())[:, 1])
     figures = evaluate(reviews["label"].to_numpy(), scores)
     write_json(METRICS / f"{name}.json", figures | counts)
     print(f"accuracy {figures['accuracy']:.3f}, n {figures['n']:,}")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
-from sentiment.metrics import wilson
+from sentiment.metrics import proportion
 
 RESAMPLES = 10_000
 SEED = 0
@@ -51,11 +51,10 @@ def compare(pairs: pd.DataFrame) -> dict[str, Any]:
     # Only the numbers of these kinds matter to the mean, and drawing them is drawing the reviews.
     drawn = np.random.default_rng(SEED).multinomial(n, np.array([only_a, only_b, n - discordant]) / n, RESAMPLES)
     low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / n, [2.5, 97.5])
-    result: dict[str, Any] = {"n": n}
-    for run, hits in (("a", both + only_a), ("b", both + only_b)):
-        bounds = wilson(hits, n)
-        result[run] = {"accuracy": hits / n, "accuracy_low": bounds[0], "accuracy_high": bounds[1]}
-    return result | {
+    return {
+        "n": n,
+        "a": proportion("accuracy", both + only_a, n),
+        "b": proportion("accuracy", both + only_b, n),
         "difference": (only_b - only_a) / n,
         "difference_low": float(low),
         "difference_high": float(high),

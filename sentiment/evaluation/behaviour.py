@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
 from sentiment.core.schemas import Name, Strict, read_yaml, validate
-from sentiment.metrics import wilson
+from sentiment.metrics import as_written, proportion
 
 CASES = 30
 """Of a check that has more, this many are drawn, as many from each of its templates."""
@@ -109,7 +109,7 @@ def _slots(template: list[str]) -> list[str]:
     return sorted({slot for text in template for _, slot, _, _ in Formatter().parse(text) if slot is not None})
 
 
-def filled(template: list[str], words: dict[str, list[str]], size: int) -> list[list[str]]:
+def fill(template: list[str], words: dict[str, list[str]], size: int) -> list[list[str]]:
     """Fill the slots of a review, or of a pair alike, in `size` ways, or in all where there are fewer.
 
     A case's place in the queue is a hash of its text, so that other words and templates don't move it.
@@ -124,7 +124,7 @@ def cases(behaviour: Behaviour) -> Iterator[dict[str, Any]]:
     """Yield every check's cases: capability, kind, check, label (or None), review, changed (or None)."""
     for check in behaviour.checks:
         for template in check.templates:
-            for review, *pair in filled(template, behaviour.words, CASES // len(check.templates)):
+            for review, *pair in fill(template, behaviour.words, CASES // len(check.templates)):
                 changed = [REWRITES[check.rewrite](review)] if check.rewrite else pair
                 yield {
                     "capability": check.capability,
@@ -136,16 +136,16 @@ def cases(behaviour: Behaviour) -> Iterator[dict[str, Any]]:
                 }
 
 
-def tried(behaviour: Behaviour, score: Callable[[list[str]], NDArray[np.floating]]) -> pd.DataFrame:
+def score_cases(behaviour: Behaviour, score: Callable[[list[str]], NDArray[np.floating]]) -> pd.DataFrame:
     """Score every case; return the columns of `cases` and score, changed_score (NaN for MFT), failed.
 
     `score` returns the probability of positive for each of a list of texts.
     """
     table = pd.DataFrame(cases(behaviour)).astype({"label": "Int8"})
     texts = pd.concat([table.review, table.changed]).dropna().unique().tolist()
-    scores = dict(zip(texts, score(texts), strict=True))
-    table["score"] = table.review.map(scores).round(6)
-    table["changed_score"] = table.changed.map(scores).round(6)
+    scores = dict(zip(texts, as_written(score(texts)), strict=True))
+    table["score"] = table.review.map(scores)
+    table["changed_score"] = table.changed.map(scores)
     positive = table.label.eq(1).fillna(value=False).to_numpy(bool)
     towards_label = (table.changed_score - table.score) * np.where(positive, 1, -1)
     failures = {
@@ -157,31 +157,18 @@ def tried(behaviour: Behaviour, score: Callable[[list[str]], NDArray[np.floating
     return table
 
 
-def failure_rates(tried: pd.DataFrame) -> dict[str, Any]:
-    """Return for every capability, and for every check of it, the failure rate with its 95 % interval and n."""
-    return {
-        str(capability): _rate(part.failed)
-        | {"checks": {f"{kind} {name}": _rate(cases.failed) for (kind, name), cases in part.groupby(["kind", "check"])}}
-        for capability, part in tried.groupby("capability")
+Rates = dict[str, dict[str, Any]]
+
+
+def failure_rates(scored: pd.DataFrame) -> tuple[Rates, Rates]:
+    """Return failure rate, 95 % interval and n of every capability, and of every check by "capability: kind name"."""
+    capabilities = {str(name): _rate(failed) for name, failed in scored.groupby("capability").failed}
+    checks = {
+        f"{capability}: {kind} {name}": _rate(failed)
+        for (capability, kind, name), failed in scored.groupby(["capability", "kind", "check"]).failed
     }
+    return capabilities, checks
 
 
 def _rate(failed: "pd.Series[bool]") -> dict[str, Any]:
-    count, n = int(failed.sum()), len(failed)
-    low, high = wilson(count, n)
-    return {"failure_rate": count / n, "failure_rate_low": low, "failure_rate_high": high, "n": n}
-
-
-def points(rates: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the checks' failure rates as the points of a plot."""
-    return [
-        {
-            "check": f"{capability}: {name}",
-            "failure_rate": figures["failure_rate"],
-            "low": figures["failure_rate_low"],
-            "high": figures["failure_rate_high"],
-            "n": figures["n"],
-        }
-        for capability, rate in rates.items()
-        for name, figures in rate["checks"].items()
-    ]
+    return proportion("failure_rate", int(failed.sum()), len(failed)) | {"n": len(failed)}

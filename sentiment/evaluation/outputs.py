@@ -8,18 +8,10 @@ from numpy.typing import NDArray
 
 from sentiment.core.files import write_json
 from sentiment.core.parquet import write_parquet
-from sentiment.metrics import confusion, evaluate, reliability, roc
+from sentiment.metrics import as_written, confusion, evaluate, reliability, roc
 
 CALIBRATION = ("ece", "brier", "log_loss")
 """The metrics that a temperature changes."""
-
-
-def written(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Round scores to the six digits that every output keeps, so that metrics are those of the scores as written.
-
-    A score of 0 or 1 would claim a certainty that no model has, and cost an unbounded log loss where it errs.
-    """
-    return np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6).round(6)
 
 
 def write_evaluation(
@@ -39,10 +31,10 @@ def write_evaluation(
     `counts`, of what was left out, stand beside them. Returns the scores as written.
     """
     labels = reviews["label"].to_numpy()
-    scores = written(scores)
+    scores = as_written(scores)
     figures = evaluate(labels, scores)
     if uncalibrated is not None:
-        before = evaluate(labels, written(uncalibrated))
+        before = evaluate(labels, as_written(uncalibrated))
         figures["uncalibrated"] = {name: before[name] for name in CALIBRATION}
     curves = {"confusion": confusion, "roc": roc, "reliability": reliability}
     drawn = {name: curve(labels, scores) for name, curve in curves.items()}

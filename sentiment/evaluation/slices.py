@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sentiment.core.labels import LABELS
 from sentiment.evaluation.quoting import escaped, quoted
-from sentiment.metrics import wilson
+from sentiment.metrics import proportion
 
 BANDS = {"1-20": 20, "21-50": 50, "51-100": 100, "101-200": 200, "over 200": np.inf}
 """The length bands' most words."""
@@ -42,34 +42,16 @@ def members(text: pd.Series, truncated: NDArray[np.bool_]) -> dict[str, dict[str
 
 
 def slices(text: pd.Series, correct: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
-    """Return n, accuracy and its 95 % interval for every value of every property that some review has.
+    """Return accuracy, its 95 % interval and n of each slice, by "property: value"; empty slices are left out.
 
     `correct` says of each text whether it was labelled rightly, `truncated` whether the model read only a part of it.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name, values in members(text, truncated).items():
-        found[name] = {}
-        for value, rows in values.items():
-            hits, n = int(correct[rows].sum()), int(rows.sum())
-            if n:
-                low, high = wilson(hits, n)
-                found[name][value] = {"accuracy": hits / n, "accuracy_low": low, "accuracy_high": high, "n": n}
-    return found
-
-
-def points(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the slices as the points of a plot, in their order."""
-    return [
-        {
-            "slice": f"{name}: {value}",
-            "accuracy": figures["accuracy"],
-            "low": figures["accuracy_low"],
-            "high": figures["accuracy_high"],
-            "n": figures["n"],
-        }
-        for name, values in found.items()
-        for value, figures in values.items()
-    ]
+    return {
+        f"{name}: {value}": proportion("accuracy", int(correct[rows].sum()), n) | {"n": n}
+        for name, values in members(text, truncated).items()
+        for value, rows in values.items()
+        if (n := int(rows.sum()))
+    }
 
 
 def errors(reviews: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from sentiment.metrics import wilson
+from sentiment.metrics import proportion
 
 DIMENSIONS = 32
 EPOCHS = 10
@@ -78,10 +78,8 @@ def accuracy(right: NDArray[np.bool_]) -> dict[str, Any]:
     Wilson 95 % interval is that of the mean on so many reviews: the chance in their draw, which trials don't lessen.
     """
     trials, n = right.shape
-    mean = float(right.mean())
-    low, high = wilson(mean * n, n)
     spread = {"accuracy_sd": float(right.mean(1).std(ddof=1))} if trials > 1 else {}
-    return {"accuracy": mean, "accuracy_low": low, "accuracy_high": high, "n": n} | spread
+    return proportion("accuracy", float(right.sum()) / trials, n) | {"n": n} | spread
 
 
 def difference(right: NDArray[np.bool_], reference: NDArray[np.bool_]) -> dict[str, float]:

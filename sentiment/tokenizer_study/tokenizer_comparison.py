@@ -87,17 +87,3 @@ def renumbered(sequences: Sequence[Sequence[int]], tokenizer: "PreTrainedTokeniz
     ordinary = np.setdiff1d(names, tokenizer.all_special_ids)
     names[ordinary] = np.random.default_rng(seed).permutation(ordinary)
     return [names[ids].tolist() for ids in sequences]
-
-
-def points(compared: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the tokenizers' accuracies as the points of a plot."""
-    return [
-        {
-            "tokenizer": name,
-            "accuracy": found["accuracy"],
-            "low": found["accuracy_low"],
-            "high": found["accuracy_high"],
-            "n": found["n"],
-        }
-        for name, found in compared.items()
-    ]

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sentiment.metrics import BINS, ROC_POINTS, confusion, evaluate, reliability, roc, scores_of, wilson
+from sentiment.metrics import (
+    BINS,
+    ROC_POINTS,
+    as_written,
+    confusion,
+    evaluate,
+    points,
+    proportion,
+    reliability,
+    roc,
+    scores_of,
+    wilson,
+)
 
 SCORED = st.lists(st.tuples(st.sampled_from([0, 1]), st.floats(0, 1)), min_size=2, max_size=60)
 
@@ -35,6 +47,23 @@ def test_the_interval_is_that_of_the_literature() -> None:
         (1, 29): (0.0061, 0.1718),
     }.items():
         assert wilson(successes, trials) == pytest.approx(expected, abs=5e-5)
+
+
+def test_a_point_of_a_plot_has_its_name_its_proportion_with_the_interval_and_n() -> None:
+    rows = {"short": proportion("accuracy", 3, 4) | {"n": 4}, "long": proportion("accuracy", 1, 2) | {"n": 2}}
+    low, high = wilson(3, 4)
+    drawn = points("slice", rows)
+    assert drawn[0] == {"slice": "short", "accuracy": 0.75, "low": low, "high": high, "n": 4}
+    assert [point["slice"] for point in drawn] == ["short", "long"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1))
+def test_scores_are_written_with_six_digits_and_never_as_certain(scores: list[float]) -> None:
+    once = as_written(scores)
+    assert once.min() >= 1e-6
+    assert once.max() <= 1 - 1e-6
+    assert [round(score, 6) for score in once.tolist()] == once.tolist() == as_written(once).tolist()
+    np.testing.assert_allclose(once, scores, atol=1.5e-6)
 
 
 @given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), min_size=1))

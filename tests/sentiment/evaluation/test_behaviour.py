@@ -15,8 +15,7 @@ from sentiment.evaluation.behaviour import (
     cases,
     failure_rates,
     load_behaviour,
-    points,
-    tried,
+    score_cases,
 )
 from sentiment.metrics import wilson
 
@@ -39,7 +38,7 @@ def behaviour(*checks: dict[str, Any], **words: list[str]) -> Behaviour:
 
 
 def test_the_projects_checks_try_many_capabilities_with_thirty_cases_or_more_each_and_all_three_kinds() -> None:
-    found = tried(load_behaviour(FILE), at_random)
+    found = score_cases(load_behaviour(FILE), at_random)
 
     counts = found.groupby("capability").size()
     assert len(counts) >= 5
@@ -49,7 +48,7 @@ def test_the_projects_checks_try_many_capabilities_with_thirty_cases_or_more_eac
 
 
 def test_every_pair_of_the_projects_checks_differs_and_no_slot_is_left_open() -> None:
-    found = tried(load_behaviour(FILE), at_random)
+    found = score_cases(load_behaviour(FILE), at_random)
 
     pairs = found[found.kind != "MFT"]
     assert (pairs.review != pairs.changed).all()
@@ -64,7 +63,7 @@ def test_every_word_of_the_projects_checks_is_used() -> None:
 
 def test_a_known_label_that_is_missed_is_a_failure() -> None:
     check = {"kind": "MFT", "label": "positive", "reviews": ["a {x} film"]}
-    found = tried(behaviour(check, x=["good", "bad", "great"]), counting)
+    found = score_cases(behaviour(check, x=["good", "bad", "great"]), counting)
 
     assert dict(zip(found.review, found.failed, strict=True)) == {
         "a good film": False,
@@ -77,7 +76,7 @@ def test_a_known_label_that_is_missed_is_a_failure() -> None:
 
 def test_a_change_that_does_not_matter_fails_where_it_moves_the_verdict() -> None:
     check = {"kind": "INV", "pairs": [["{x}", "{x} good"]]}
-    found = tried(behaviour(check, x=["good", "bad", "bad bad"]), counting).set_index("review")
+    found = score_cases(behaviour(check, x=["good", "bad", "bad bad"]), counting).set_index("review")
 
     # "bad good" scores 0.5, which is positive.
     assert found.failed.to_dict() == {"good": False, "bad": True, "bad bad": False}
@@ -89,7 +88,7 @@ def test_a_change_that_speaks_for_a_label_fails_only_where_the_score_moves_away_
         {"kind": "DIR", "name": label, "label": label, "pairs": [["film", "film {x}"]]}
         for label in ("positive", "negative")
     ]
-    found = tried(behaviour(*checks, x=["good", "bad", "long"]), counting)
+    found = score_cases(behaviour(*checks, x=["good", "bad", "long"]), counting)
 
     failed = {(row.check, row.changed) for row in found[found.failed].itertuples()}
     assert failed == {("positive", "film bad"), ("negative", "film good")}
@@ -133,19 +132,13 @@ def test_rates_are_given_for_each_capability_and_check_with_interval_and_number(
         {"kind": "MFT", "name": "one", "label": "positive", "reviews": ["{x}"]},
         {"kind": "INV", "name": "two", "pairs": [["{x}", "{x} film"]]},
     ]
-    rates = failure_rates(tried(behaviour(*checks, x=["good", "bad"]), counting))
+    capabilities, checked = failure_rates(score_cases(behaviour(*checks, x=["good", "bad"]), counting))
 
     low, high = wilson(1, 4)
-    assert {key: value for key, value in rates["c"].items() if key != "checks"} == {
-        "failure_rate": 0.25,
-        "failure_rate_low": low,
-        "failure_rate_high": high,
-        "n": 4,
-    }
-    assert {name: rate["failure_rate"] for name, rate in rates["c"]["checks"].items()} == {"INV two": 0, "MFT one": 0.5}
-    assert [(point["check"], point["failure_rate"]) for point in points(rates)] == [
-        ("c: INV two", 0),
-        ("c: MFT one", 0.5),
+    assert capabilities == {"c": {"failure_rate": 0.25, "failure_rate_low": low, "failure_rate_high": high, "n": 4}}
+    assert [(name, rate["failure_rate"], rate["n"]) for name, rate in checked.items()] == [
+        ("c: INV two", 0, 2),
+        ("c: MFT one", 0.5, 2),
     ]
 
 
