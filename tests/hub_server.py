@@ -5,7 +5,8 @@ commit is a hash of the content. Prints the address to put into HF_ENDPOINT:
 
     python -m tests.hub_server FOLDER [PORT]
 
-As at the hub, large files (by their suffix) are LFS objects behind a redirect to storage, and the others git objects.
+As at the hub, large files (by their suffix) are LFS objects behind a redirect to storage on another host, by an address
+with a signature, and the others git objects.
 """
 
 import hashlib
@@ -25,38 +26,35 @@ from urllib.parse import unquote
 
 import pytest
 from huggingface_hub import close_session, constants
+from huggingface_hub.utils.sha import git_hash
 
 LARGE = {".bin", ".model", ".parquet", ".safetensors"}
 TOKEN = "hf_token_of_the_test"
-CHUNK = 2**16
+SIGNATURE = "key_of_the_test"
 
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` requests whose path contains `match`, once `after` bytes were sent.
+    """What goes wrong with the next `times` requests whose "METHOD path" has the pattern `match`, once `after` bytes were sent.
 
-    status    is answered, with `headers` and nothing else
-    redirect  leads to the same path of this address
-    cut       ends or resets the connection
-    stall     sends nothing more
-    altered   sends other bytes from there on
-    length    is the number of bytes that is announced and sent
-    ranges    False ignores a range that is asked for
-    call      is called with the number of the file's bytes that the client should have by then
+    status   is answered, with `headers` and nothing else
+    cut      ends or resets the connection
+    stall    sends nothing more
+    altered  sends other bytes from there on
+    length   is the number of bytes that is announced and sent
+    call     is called, then the rest is sent
     """
 
-    match: str = "/"
+    match: str = "/storage/"
     times: int = 1
     after: int = 0
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    redirect: str | None = None
     cut: Literal["end", "reset"] | None = None
     stall: bool = False
     altered: bool = False
     length: int | None = None
-    ranges: bool = True
-    call: Callable[[int], object] | None = None
+    call: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,15 +79,9 @@ class Repo:
         siblings = []
         for name, path in self.files.items():
             size = path.stat().st_size
-            entry: dict[str, Any] = {"rfilename": name, "size": size, "blobId": self.git(name)}
-            if path.suffix in LARGE:
-                entry["lfs"] = {"sha256": self.sums[name], "size": size, "pointerSize": 134}
-            siblings.append(entry)
+            lfs = {"lfs": {"sha256": self.sums[name], "size": size}} if path.suffix in LARGE else {}
+            siblings.append({"rfilename": name, "size": size, "blobId": git_hash(path.read_bytes())} | lfs)
         return siblings
-
-    def git(self, name: str) -> str:
-        content = self.files[name].read_bytes()
-        return hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()
 
 
 class Hub(ThreadingHTTPServer):
@@ -108,10 +100,10 @@ class Hub(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def fault(self, path: str) -> Fault:
-        """Take the next fault that is due for the path."""
+    def fault(self, request: str) -> Fault:
+        """Take the next fault that is due for the request."""
         for fault in self.faults:
-            if fault.times and fault.match in path:
+            if fault.times and re.search(fault.match, request):
                 fault.times -= 1
                 return fault
         return Fault()
@@ -137,18 +129,23 @@ class Handler(BaseHTTPRequestHandler):
         start = int(asked[1]) if asked else 0
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
         self.server.requests.append(Request(self.command, path, start, token))
-        fault = self.server.fault(path)
+        fault = self.server.fault(f"{self.command} {path}")
         if fault.status:
             self.reply(fault.status, fault.headers)
-        elif fault.redirect:
-            self.reply(302, {"Location": fault.redirect + path})
+        elif self.command == "HEAD" and (fault.cut or fault.stall):
+            self.strike(fault)
         elif stored := re.fullmatch(r"/storage/([0-9a-f]{64})", path):
-            self.send_file(self.stored(stored[1]), start, fault)
+            repos = self.server.repos.values()
+            found = (repo.files[name] for repo in repos for name, digest in repo.sums.items() if digest == stored[1])
+            self.send_content(next(found).read_bytes(), start, fault)
         elif info := re.fullmatch(r"/api/(model|dataset)s/([^/]+/[^/]+)(?:/revision/(.+))?", path):
-            self.send_info(info[1], info[2], info[3], fault)
-        elif resolved := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            kind, name, revision, file = resolved.groups()
-            self.resolve("dataset" if kind else "model", name, revision, file, start, fault)
+            if repo := self.repo(info[1], info[2], info[3]):
+                card = {"license": repo.licence}
+                content = {"id": info[2], "sha": repo.commit, "siblings": repo.listing(), "cardData": card}
+                self.send_content(json.dumps(content).encode(), 0, fault)
+        elif resolved := re.fullmatch(r"/(dataset)?s?/?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            if repo := self.repo(resolved[1] or "model", resolved[2], resolved[3]):
+                self.resolve(repo, resolved[4], start, fault)
         else:
             self.reply(404)
 
@@ -164,74 +161,53 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return repo
 
-    def send_info(self, kind: str, name: str, revision: str | None, fault: Fault) -> None:
-        if repo := self.repo(kind, name, revision):
-            card = {"license": repo.licence}
-            info = {"id": name, "sha": repo.commit, "siblings": repo.listing(), "cardData": card, "tags": []}
-            self.send_content(json.dumps(info).encode(), 0, fault, {"Content-Type": "application/json"})
-
-    def resolve(self, kind: str, name: str, revision: str, file: str, start: int, fault: Fault) -> None:
-        repo = self.repo(kind, name, revision)
-        if repo is None:
-            return
+    def resolve(self, repo: Repo, file: str, start: int, fault: Fault) -> None:
         headers = {"X-Repo-Commit": repo.commit}
         if repo.access == "gated" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.reply(403, headers | {"X-Error-Code": "GatedRepo"})
         elif file not in repo.files:
             self.reply(404, headers | {"X-Error-Code": "EntryNotFound"})
         elif repo.files[file].suffix in LARGE:
-            etag = repo.sums[file]
-            size = str(repo.files[file].stat().st_size)
-            linked = {"X-Linked-Size": size, "X-Linked-ETag": f'"{etag}"', "ETag": f'"{repo.commit}"'}
-            self.reply(302, headers | linked | {"Location": f"/storage/{etag}"})
+            linked = {"X-Linked-Size": str(repo.files[file].stat().st_size), "X-Linked-ETag": f'"{repo.sums[file]}"'}
+            place = f"http://localhost:{self.server.server_port}/storage/{repo.sums[file]}?Signature={SIGNATURE}"
+            self.reply(302, headers | linked | {"Location": place})
         else:
-            self.send_file(repo.files[file], start, fault, headers | {"ETag": f'"{repo.git(file)}"'})
+            content = repo.files[file].read_bytes()
+            self.send_content(content, start, fault, headers | {"ETag": f'"{git_hash(content)}"'})
 
-    def stored(self, sha256: str) -> Path:
-        repos = self.server.repos.values()
-        return next(repo.files[name] for repo in repos for name, digest in repo.sums.items() if digest == sha256)
-
-    def send_file(self, file: Path, start: int, fault: Fault, headers: dict[str, str] | None = None) -> None:
-        self.send_content(file.read_bytes(), start, fault, headers or {})
-
-    def send_content(self, content: bytes, start: int, fault: Fault, headers: dict[str, str]) -> None:
+    def send_content(self, content: bytes, start: int, fault: Fault, headers: dict[str, str] | None = None) -> None:
         """Send the content from `start` on, until the fault strikes."""
         if fault.length is not None:
             content = (content + bytes(fault.length))[: fault.length]
-        if not fault.ranges:
-            start = 0
         if start >= len(content) > 0:
-            self.reply(416, {"Content-Range": f"bytes */{len(content)}"})
+            self.reply(416)
             return
-        if start:
-            headers = headers | {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        for name, value in headers.items():
+        self.send_response_only(206 if start else 200)
+        place = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
+        for name, value in ({"Content-Length": str(len(content) - start)} | place | (headers or {})).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
             return
         strikes = fault.cut or fault.stall or fault.altered or fault.call
         turn = min(start + fault.after, len(content)) if strikes else len(content)
-        self.send_bytes(content[start:turn])
+        self.wfile.write(content[start:turn])
         if fault.call:
-            fault.call(turn)
+            fault.call()
+        if fault.stall or fault.cut:
+            self.strike(fault)
+        else:
+            self.wfile.write(bytes(byte ^ 1 for byte in content[turn:]) if fault.altered else content[turn:])
+
+    def strike(self, fault: Fault) -> None:
+        """Send nothing more, until the end or by ending or resetting the connection."""
+        self.close_connection = True
         if fault.stall:
             self.server.closing.wait()
-        if fault.stall or fault.cut:
-            self.close_connection = True
-            if fault.cut == "reset":
-                # To close while lingering for zero seconds sends a reset.
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                socket.close(self.connection.detach())
-            return
-        rest = content[turn:]
-        self.send_bytes(bytes(byte ^ 1 for byte in rest) if fault.altered else rest)
-
-    def send_bytes(self, content: bytes) -> None:
-        for place in range(0, len(content), CHUNK):
-            self.wfile.write(content[place : place + CHUNK])
+        if fault.cut == "reset":
+            # To close while lingering for zero seconds sends a reset.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.close(self.connection.detach())
 
     def reply(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response_only(status)
@@ -265,7 +241,7 @@ def only_hub(url: str, cache: Path) -> Iterator[None]:
         patch.setattr(constants, "HF_HUB_CACHE", str(cache))
         patch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
         patch.setattr(constants, "HF_HUB_OFFLINE", False)
-        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
         patch.delenv("HF_TOKEN", raising=False)
         # The client that is shared by all requests has read the proxies' settings.
         close_session()

@@ -6,16 +6,21 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Report a mistake its reader can mend: what is wrong, where, what is legal, what to do."""
+    """A mistake that its reader can fix: what is wrong, where, what is legal, what to do."""
 
 
-def reason(error: Exception) -> str:
-    """Return the first line of a library's error, or its type where it says nothing."""
+def reason(error: BaseException) -> str:
+    """Return the first line of a library's error, or its type if it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def abridge(name: str) -> str:
+    """Return a name or a label as an error shows it: on one line, and not all of what turns out to be a review."""
+    return name[:40] if name.isprintable() and name.strip() else repr(name[:40])
+
+
 @contextmanager
-def readable(folder: Path | str, content: str) -> Iterator[None]:
+def loading(folder: Path | str, content: str) -> Iterator[None]:
     """Turn whatever a loader raises for a missing or damaged file into a UserError that names folder and content."""
     from safetensors import SafetensorError
 

@@ -11,8 +11,7 @@ from pydantic import Discriminator, Field, Tag
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.core.schemas import Name, Strict
-from sentiment.sources.hub import open_repository
-from sentiment.sources.retries import Kind
+from sentiment.sources.hub import Kind, open_repository
 
 
 class PackageSource(Strict):

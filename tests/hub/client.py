@@ -13,15 +13,13 @@ from tests.hub_server import Hub
 
 LARGE = random.Random(0).randbytes(300_000)
 SMALL = b"[PAD]\n[UNK]\n"
-NO_HUB = "the default model and dataset need no hub, nor do your own files"
-AGAIN = "run the same command again, which goes on where this one stopped"
 
 
 def fetch(name: str = "org/tiny", kind: Any = "model", **options: Any) -> Path:
     return open_repository(name, kind, **options).fetch(["model.safetensors"])["model.safetensors"]
 
 
-def refusal(call: Callable[[], object]) -> str:
+def refusal(call: Callable[[], object] = fetch) -> str:
     with pytest.raises(UserError) as caught:
         call()
     return str(caught.value)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sentiment.core.errors import UserError
+from sentiment.sources.hub import Kind
 from sentiment.sources.locations import FolderSource, HubSource, PackageSource, Source, locate_all
-from sentiment.sources.retries import Kind
 from tests.hub_server import Hub, Repo, only_hub, running
 
 REVISION = "0123456789abcdef" * 2 + "01234567"

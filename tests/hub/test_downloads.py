@@ -1,7 +1,6 @@
-"""The hub over loopback: what arrives, and what need not be fetched again."""
+"""The hub over loopback: what arrives, and what need not be downloaded again."""
 
 import hashlib
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,17 @@ from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
 from sentiment.sources.hub import open_repository
 from tests.hub.client import LARGE, SMALL, downloads, fetch
-from tests.hub_server import Hub
+from tests.hub_server import TOKEN, Fault, Hub
 
 
 def test_a_repository_is_its_files_with_sizes_and_checksums_at_a_commit(hub: Hub) -> None:
     commit = hub.repos["model", "org/tiny"].commit
     for revision in (None, "main", commit):
         repository = open_repository("org/tiny", "model", revision)
+        weights, vocabulary = (repository.files[name] for name in ("model.safetensors", "sub/vocab.txt"))
         assert (repository.commit, repository.licence) == (commit, "mit")
-        assert {name: file.size for name, file in repository.files.items()} == {
-            "model.safetensors": len(LARGE),
-            "sub/vocab.txt": len(SMALL),
-        }
-        assert repository.files["model.safetensors"].sha256 == hashlib.sha256(LARGE).hexdigest()
-        assert repository.files["sub/vocab.txt"].sha256 is None
+        assert (weights.size, weights.sha256, weights.git) == (len(LARGE), hashlib.sha256(LARGE).hexdigest(), None)
+        assert (vocabulary.size, vocabulary.sha256) == (len(SMALL), None)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("org/tiny", "model"), ("org/toy", "dataset")])
@@ -56,50 +52,46 @@ def test_a_second_run_at_a_pinned_commit_downloads_nothing_and_needs_no_network(
     assert capsys.readouterr().out == ""
 
 
-def test_only_what_is_missing_is_downloaded(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    repository = open_repository("org/tiny", "model")
-    repository.fetch(["sub/vocab.txt"])
-    capsys.readouterr()
-    repository.fetch(["model.safetensors", "sub/vocab.txt"])
-
-    assert "vocab" not in capsys.readouterr().out
-    assert len([request for request in hub.requests if request.path.endswith("vocab.txt")]) == 1
-
-
-def test_the_cache_is_shared_with_other_programs(hub: Hub) -> None:
+def test_the_cache_is_shared_with_other_programs_and_only_what_it_lacks_is_downloaded(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
     commit = hub.repos["model", "org/tiny"].commit
     hf_hub_download("org/tiny", "sub/vocab.txt", revision=commit)
-    repository = open_repository("org/tiny", "model")
     hub.requests.clear()
-    assert repository.fetch(["sub/vocab.txt"])["sub/vocab.txt"].read_bytes() == SMALL
-    assert hub.requests == []
+    local = open_repository("org/tiny", "model").fetch(["sub/vocab.txt", "model.safetensors"])
 
-    fetch()
-    assert Path(str(try_to_load_from_cache("org/tiny", "model.safetensors", revision=commit))).read_bytes() == LARGE
+    assert local["sub/vocab.txt"].read_bytes() == SMALL
+    assert "vocab" not in capsys.readouterr().out + str(hub.requests)
+    assert try_to_load_from_cache("org/tiny", "model.safetensors", revision=commit) == str(local["model.safetensors"])
 
 
 @pytest.mark.parametrize("damaged", [LARGE[:-1], LARGE[:-1] + b"!", b""])
-def test_a_file_that_was_damaged_in_the_cache_is_fetched_anew(hub: Hub, damaged: bytes) -> None:
+def test_a_file_that_was_damaged_in_the_cache_is_downloaded_anew(hub: Hub, damaged: bytes) -> None:
     fetch().write_bytes(damaged)
 
     assert fetch().read_bytes() == LARGE
 
 
-def test_a_damaged_note_of_what_a_commit_holds_is_made_anew(hub: Hub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["{", "[]", "{}", '{"sha": null}'])
+def test_a_damaged_note_of_what_a_commit_holds_is_made_anew(hub: Hub, tmp_path: Path, damaged: str) -> None:
     commit = open_repository("org/tiny", "model").commit
     (note,) = (tmp_path / "cache").rglob(f"{commit}.json")
-    note.write_text("{", encoding="utf-8")
+    note.write_text(damaged, encoding="utf-8")
 
     assert open_repository("org/tiny", "model", commit).files
 
 
-def test_side_by_side_a_file_is_downloaded_once(hub: Hub) -> None:
-    repository = open_repository("org/tiny", "model")
-    threads = [threading.Thread(target=repository.fetch, args=(["model.safetensors"],)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def test_a_connection_that_ends_in_the_middle_goes_on_there(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 50_000)
+    hub.faults = [Fault(cut="end", after=100_000, times=2)]
 
-    assert len(downloads(hub)) == 1
     assert fetch().read_bytes() == LARGE
+    assert downloads(hub) == [0, 100_000, 200_000]
+
+
+def test_the_hubs_storage_is_not_sent_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    fetch()
+
+    stored = {request.path.startswith("/storage/"): request.token for request in hub.requests}
+    assert stored == {False: TOKEN, True: None}
