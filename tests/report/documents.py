@@ -94,7 +94,7 @@ COVERED = {
         "tests/stages/test_compare_tokenizers.py::test_a_tokenizer_of_the_users_own_is_compared_too"
     ),
     "python -m tests.hub_server FOLDER": (
-        "tests/hub/test_arrival.py::test_the_hubs_bytes_arrive_and_are_announced_before"
+        "tests/hub/test_downloads.py::test_the_hubs_bytes_arrive_and_are_announced_before"
     ),
     "python -m benchmarks.dataset_survey FOLDER": (
         "tests/benchmarks/test_dataset_survey.py::test_the_survey_counts_what_is_known_of_a_made_up_dataset"
