@@ -61,22 +61,14 @@ class Family:
             content = json.loads((real_folder(self.model) / "config.json").read_text(encoding="utf-8"))
         return AutoConfig.for_model(**content | {"initializer_range": 0.05} | self.sizes)
 
-    def is_at_hand(self) -> bool:
-        """Say whether the real files are."""
-        return _folder(self.model).is_dir()
-
 
 def real_folder(model: str) -> Path:
     """Return the folder with a model's real configuration and tokenizer; skip where there is none, but not in CI."""
-    folder = _folder(model)
+    folder = REAL_TOKENIZERS / model.replace("/", "__")
     if not folder.is_dir():
         assert os.environ.get("CI") != "true", f"{folder} is missing"
         pytest.skip(f"{folder} is not on this machine")
     return folder
-
-
-def _folder(model: str) -> Path:
-    return REAL_TOKENIZERS / model.replace("/", "__")
 
 
 def _word_pieces(folder: Path, name: str) -> None:

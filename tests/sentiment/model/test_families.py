@@ -1,4 +1,7 @@
-"""What must hold for every family of models: on tiny random ones with the real tokenizer and with one built here."""
+"""What must hold for every family of models, on tiny random ones with a tokenizer of the family's kind, built here.
+
+What the tokenizer or the configuration decides is tested with the real ones too.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,17 +29,17 @@ from tests.families import FAMILIES, POSITIONS, Family
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+FIRST = pytest.param("first", marks=pytest.mark.slow)
 POOLINGS = ["mean", "first"]
+TYPES = [family.model_type for family in FAMILIES]
 
 
-def name(member: tuple[Family, bool]) -> str:
-    return f"{member[0].model_type} {'real' if member[1] else 'tiny'}"
-
-
-def members(*types: str) -> pytest.MarkDecorator:
-    """Run a test for the families of these types only."""
-    chosen = [(family, real) for family in FAMILIES if family.model_type in types for real in (False, True)]
-    return pytest.mark.parametrize("member", chosen, indirect=True, ids=name)
+def with_the_real_ones(*types: str) -> pytest.MarkDecorator:
+    """Run a test for the families of these types, or for all, with what is built here and with what is real."""
+    families = [family for family in FAMILIES if family.model_type in (types or TYPES)]
+    built = [pytest.param((family, False), id=f"{family} built") for family in families]
+    real = [pytest.param((family, True), id=f"{family} real", marks=pytest.mark.slow) for family in families]
+    return pytest.mark.parametrize("member", built + real, indirect=True)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,6 @@ class Member:
     """A family's model as `download` leaves it, and what is made of it."""
 
     family: Family
-    real: bool
     folder: Path
     tokenizer: "PreTrainedTokenizerBase"
     params_with: Callable[..., Params]
@@ -62,7 +64,7 @@ class Member:
         return predict(model, sequences, Padding.of(self.tokenizer), batch_size=batch_size, precision="fp32")
 
 
-@pytest.fixture(scope="module", params=[(family, real) for family in FAMILIES for real in (False, True)], ids=name)
+@pytest.fixture(scope="module", params=[(family, False) for family in FAMILIES], ids=TYPES)
 def member(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, params_with: Callable[..., Params]
 ) -> Member:
@@ -70,7 +72,7 @@ def member(
     folder = tmp_path_factory.mktemp("families") / family.model_type
     family.write(folder, real=real)
     torch.set_num_threads(1)
-    return Member(family, real, folder, load_tokenizer(folder), params_with)
+    return Member(family, folder, load_tokenizer(folder), params_with)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,7 @@ def sequences(member: Member, toy_reviews: pa.Table) -> list[list[int]]:
     return member.encode(toy_reviews["text"].to_pylist())
 
 
+@with_the_real_ones()
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_logits_depend_on_neither_padding_nor_the_rest_of_the_batch(
     member: Member, sequences: list[list[int]], pooling: str
@@ -91,8 +94,8 @@ def test_logits_depend_on_neither_padding_nor_the_rest_of_the_batch(
     np.testing.assert_allclose(member.logits(model, some[::-1], 7), alone[::-1], atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("member", [(family, family.is_at_hand()) for family in FAMILIES], indirect=True, ids=name)
+@with_the_real_ones()
+@pytest.mark.parametrize("pooling", ["mean", FIRST])
 def test_64_reviews_are_learnt_by_heart(member: Member, tmp_path: Path, pooling: str) -> None:
     texts = [
         " ".join([*NEUTRAL[pair % 8 : pair // 4 + 1], *(words[(pair + step) % 6] for step in range(3))])
@@ -112,24 +115,32 @@ def test_64_reviews_are_learnt_by_heart(member: Member, tmp_path: Path, pooling:
     assert member.logits(model, ids).argmax(1).tolist() == [0, 1] * 32
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_saved_model_and_tokenizer_give_the_same_ids_and_logits(
-    member: Member, sequences: list[list[int]], toy_reviews: pa.Table, tmp_path: Path, pooling: str
+@with_the_real_ones()
+def test_a_saved_tokenizer_gives_the_same_ids_and_padding(
+    member: Member, toy_reviews: pa.Table, tmp_path: Path
 ) -> None:
-    model = member.build(pooling=pooling)
-    model.save_pretrained(tmp_path)
+    # A tokenizer is loaded with the limit of the architecture beside it.
+    member.build().save_pretrained(tmp_path)
     member.tokenizer.save_pretrained(tmp_path)
     loaded = load_tokenizer(tmp_path)
-    again = Member(member.family, member.real, tmp_path, loaded, member.params_with)
+    again = Member(member.family, tmp_path, loaded, member.params_with)
     texts = [*toy_reviews["text"].to_pylist(), "It's … a “GOOD”\tfilm 😀 </s>", ""]
     assert again.encode(texts) == member.encode(texts)
     assert Padding.of(loaded) == Padding.of(member.tokenizer)
     assert loaded.model_max_length == member.tokenizer.model_max_length
-    np.testing.assert_allclose(again.logits(load(tmp_path), sequences), member.logits(model, sequences), atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_review_of_any_length_is_cut_to_what_the_model_takes(member: Member, pooling: str) -> None:
+def test_a_saved_model_gives_the_same_logits(
+    member: Member, sequences: list[list[int]], tmp_path: Path, pooling: str
+) -> None:
+    model = member.build(pooling=pooling)
+    model.save_pretrained(tmp_path)
+    np.testing.assert_allclose(member.logits(load(tmp_path), sequences), member.logits(model, sequences), atol=1e-6)
+
+
+@with_the_real_ones()
+def test_a_review_of_any_length_is_cut_to_what_the_model_takes(member: Member) -> None:
     if member.family.model_type == "xlnet":
         length, limited = 5 * POSITIONS, False
         assert member.tokenizer.model_max_length > 1e29
@@ -138,13 +149,14 @@ def test_a_review_of_any_length_is_cut_to_what_the_model_takes(member: Member, p
         assert member.tokenizer.model_max_length == POSITIONS
     sequences = member.encode(["the film was good " * 1000, "", "good"], length)
     assert [len(ids) for ids in sequences[:1]] == [length]
-    assert np.isfinite(member.logits(member.build(pooling=pooling), sequences, 1)).all()
+    assert np.isfinite(member.logits(member.build(), sequences, 1)).all()
     if limited:
         sentence = f"tokenize.max_length is {length + 1}, but the model takes at most {length} tokens: lower it"
         with pytest.raises(UserError, match=re.escape(sentence)):
             member.encode([], length + 1)
 
 
+@with_the_real_ones()
 def test_encoding_is_the_tokenizers_own_and_no_text_spells_a_special_token(member: Member) -> None:
     tokenizer = member.tokenizer
     texts = ["the film was good", "a dull plot"]
@@ -178,14 +190,14 @@ def test_the_encoders_weights_are_those_of_the_file(member: Member) -> None:
         assert [name for name, weight in kept.items() if not torch.equal(weight, expected[name])] == []
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", ["mean", FIRST])
 def test_a_tokenizer_with_more_tokens_than_the_model_gets_embeddings_for_them(
     member: Member, tmp_path: Path, pooling: str
 ) -> None:
     tokenizer = deepcopy(member.tokenizer)
     vocabulary = member.build().base_model.get_input_embeddings().num_embeddings
     tokenizer.add_tokens([f"new{number}" for number in range(vocabulary - len(tokenizer) + 3)])
-    larger = Member(member.family, member.real, member.folder, tokenizer, member.params_with)
+    larger = Member(member.family, member.folder, tokenizer, member.params_with)
     model = larger.build(pooling=pooling)
     last = [[len(tokenizer) - 1]]
     expected = larger.logits(model, last)
@@ -193,23 +205,19 @@ def test_a_tokenizer_with_more_tokens_than_the_model_gets_embeddings_for_them(
     np.testing.assert_allclose(larger.logits(load(tmp_path), last), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_librarys_choice_of_attention_gives_the_same_logits(
-    member: Member, sequences: list[list[int]], pooling: str, monkeypatch: pytest.MonkeyPatch
+    member: Member, sequences: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = member.logits(member.build(pooling=pooling), sequences[:8])
+    expected = member.logits(member.build(), sequences[:8])
     monkeypatch.setattr("sentiment.training.build.device", lambda: torch.device("cuda"))
-    model = member.build(pooling=pooling)
+    model = member.build()
     kind = model.base_model.config._attn_implementation
     assert kind == ("eager" if member.family.model_type in {"xlnet", "deberta-v2"} else "sdpa")
     np.testing.assert_allclose(member.logits(model, sequences[:8]), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_bfloat16_gives_almost_the_same_logits_and_gradients(
-    member: Member, sequences: list[list[int]], pooling: str
-) -> None:
-    model = member.build(pooling=pooling, dropout=0.0)
+def test_bfloat16_gives_almost_the_same_logits_and_gradients(member: Member, sequences: list[list[int]]) -> None:
+    model = member.build(dropout=0.0)
     rows = [{"input_ids": ids, "labels": number % 2} for number, ids in enumerate(sequences[:8])]
     batch = Padding.of(member.tokenizer)(rows)
     found = []
@@ -225,7 +233,7 @@ def test_bfloat16_gives_almost_the_same_logits_and_gradients(
     assert torch.nn.functional.cosine_similarity(gradients, roughly, dim=0) > 0.98
 
 
-@members("gpt2")
+@with_the_real_ones("gpt2")
 def test_gpt2_pads_with_its_end_token_and_classifies_from_the_last_real_one(
     member: Member, sequences: list[list[int]]
 ) -> None:
@@ -237,7 +245,7 @@ def test_gpt2_pads_with_its_end_token_and_classifies_from_the_last_real_one(
     np.testing.assert_allclose(member.logits(model, sequences[:8]), expected, atol=1e-5)
 
 
-@members("xlnet")
+@with_the_real_ones("xlnet")
 def test_xlnet_pads_on_the_left_and_classifies_from_its_last_token(member: Member, sequences: list[list[int]]) -> None:
     assert Padding.of(member.tokenizer) == Padding(member.tokenizer.pad_token_id, "left")
     assert {ids[-1] for ids in sequences} == {member.tokenizer.cls_token_id}
@@ -245,7 +253,7 @@ def test_xlnet_pads_on_the_left_and_classifies_from_its_last_token(member: Membe
     assert model.config.summary_type == "last"
 
 
-@members("gpt2")
+@with_the_real_ones("gpt2")
 def test_a_decoders_left_padding_is_for_generation_and_not_taken(member: Member, tmp_path: Path) -> None:
     tokenizer = deepcopy(member.tokenizer)
     tokenizer.padding_side = "left"
@@ -254,7 +262,7 @@ def test_a_decoders_left_padding_is_for_generation_and_not_taken(member: Member,
     assert load_tokenizer(tmp_path).padding_side == "right"
 
 
-@members("roberta")
+@with_the_real_ones("roberta")
 def test_roberta_has_two_positions_fewer_than_its_configuration_says(member: Member, tmp_path: Path) -> None:
     tokenizer = deepcopy(member.tokenizer)
     assert member.build().encoder.config.max_position_embeddings == POSITIONS + 2
@@ -275,7 +283,7 @@ DIFFICULT = [
 ]
 
 
-@members("deberta-v2")
+@with_the_real_ones("deberta-v2")
 def test_deberta_tokenizes_as_it_was_pretrained(member: Member, toy_reviews: pa.Table, tmp_path: Path) -> None:
     from sentencepiece import SentencePieceProcessor
 
