@@ -24,7 +24,7 @@ from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.params import Params, load_params
-from sentiment.reviews.leaks import Leaks, counted
+from sentiment.reviews.leaks import Leaks, count_leaks
 from sentiment.reviews.table import read_reviews, survey
 from sentiment.text.cleaning import clean
 from sentiment.text.encoding import Encoder, load_tokenizer
@@ -83,7 +83,7 @@ def leaking(names: list[str], place: str, files: dict[str, Path], params: Params
     leaks = Leaks(chain.from_iterable(sought.values()), params.subsample.near_duplicate)
     leaks.find(texts(files[place], params))
     kinds = np.split(leaks.kinds, np.cumsum([len(rows) for rows in sought.values()])[:-1])
-    return [{"of": name, "in": place, **counted(found)} for name, found in zip(names, kinds, strict=True)]
+    return [{"of": name, "in": place, **count_leaks(found)} for name, found in zip(names, kinds, strict=True)]
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from sentiment.core.command import run
 
 
-def damaged(cache: Path) -> list[Path]:
+def find_damaged(cache: Path) -> list[Path]:
     """Return the cache's files whose content is not the one they are named by."""
     files = sorted(path for path in (cache / "files/md5").glob("*/*") if path.is_file())
     found = []
@@ -29,7 +29,7 @@ def damaged(cache: Path) -> list[Path]:
 def main() -> None:
     from dvc.repo import Repo
 
-    found = damaged(Path(Repo().cache.local_cache_dir))
+    found = find_damaged(Path(Repo().cache.local_cache_dir))
     for path in found:
         path.unlink()
         print(f"removed {path}: damaged")

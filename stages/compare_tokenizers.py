@@ -61,7 +61,7 @@ def main() -> None:
     from sentiment.metrics import points
     from sentiment.text.encoding import Encoder, load_tokenizer
     from sentiment.tokenizer_study.token_bag import accuracy, difference, right
-    from sentiment.tokenizer_study.tokenizer_comparison import figures, own_tokenizer, renumbered
+    from sentiment.tokenizer_study.tokenizer_comparison import figures, own_tokenizer, renumber
     from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS, learn
 
     fix_bits(params)
@@ -97,7 +97,7 @@ def main() -> None:
 
     torch.set_num_threads(params.threads)
     ids = [review.input_ids for review in scorer.encode(unseen)]
-    numberings = [ids, *(renumbered(ids, scorer.encode.tokenizer, seed) for seed in seeds)]
+    numberings = [ids, *(renumber(ids, scorer.encode.tokenizer, seed) for seed in seeds)]
     verdicts = np.stack([scorer.score(numbers) >= 0.5 for numbers in numberings]) == validation.label.to_numpy()
     fine_tuned = {"own": accuracy(verdicts[:1]), "wrong": accuracy(verdicts[1:])}
     print(f"fine-tuned model: accuracy {verdicts[0].mean():.3f}, with wrong ids {verdicts[1:].mean():.3f}")

@@ -13,7 +13,7 @@ from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params
-from sentiment.reviews.unseen import unseen
+from sentiment.reviews.unseen import read_unseen
 
 CROSS = Path("data/cross")
 TRAIN = Path("data/subsampled/train.parquet")
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("name", help="a dataset of catalog.yaml")
     name = parser.parse_args().name
     params = load_params()
-    reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, params.subsample.cleaning, params)
+    reviews, counts = read_unseen(CROSS / f"{name}.parquet", TRAIN, params.subsample.cleaning, params)
     train = read_parquet(TRAIN, ["text", "label"])
 
     from sentiment.evaluation.baseline import baseline

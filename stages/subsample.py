@@ -5,7 +5,7 @@ Writes  data/subsampled/{train,validation,test}.parquet    id, text, label; sort
         metrics/subsample.json                             rows read, dropped by reason and kept
 
 The test split depends on neither the seed nor the order of rows: experiments with other seeds are scored on the same.
-The splits are drawn first; then what leaks between them is dropped, so that only what was drawn need be compared.
+The splits are drawn first; then what leaks between them is dropped, so that only what was drawn needs comparing.
 
     python -m stages.subsample
 """
@@ -23,8 +23,8 @@ from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
 from sentiment.core.parquet import write_batches
 from sentiment.params import Params, Subsample, load_params
-from sentiment.reviews.disk_sort import in_order, put_aside
-from sentiment.reviews.leaks import NONE, between_splits, counted
+from sentiment.reviews.disk_sort import read_sorted, write_buckets
+from sentiment.reviews.leaks import NONE, count_leaks, leaks_between_splits
 from sentiment.reviews.table import cut, draw, read_reviews, require_both_labels, select, survey, without
 
 RAW = Path("data/raw")
@@ -52,15 +52,15 @@ def split(pool: pd.DataFrame, test: pd.DataFrame | None, params: Subsample, seed
     return splits
 
 
-def staying(tables: Iterator[pa.Table], stays: NDArray[np.bool_]) -> Iterator[pa.Table]:
-    """Yield the rows that stay."""
+def keep(tables: Iterator[pa.Table], stays: NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """Yield the rows that stay, of tables one after another."""
     start = 0
     for table in tables:
         yield table.filter(pa.array(stays[start : start + table.num_rows]))
         start += table.num_rows
 
 
-def put_splits_aside(params: Params, aside: Path) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
+def draw_splits(params: Params, aside: Path) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, int]]]:
     """Draw the splits and write their reviews to `aside`; return their ids and labels, and each source's counts."""
     options = params.subsample
     surveys = {}
@@ -80,7 +80,7 @@ def put_splits_aside(params: Params, aside: Path) -> tuple[dict[str, pd.DataFram
         own = {name: splits[name] for name in splits if test is None or (name == "test") == (source == "test")}
         chosen = pd.concat(own.values()).sort_values("id")
         rows = select(read_reviews(RAW / f"{source}.parquet"), found.ids, chosen, options.cleaning)
-        put_aside(rows, own, aside)
+        write_buckets(rows, own, aside)
         # What was usable but not drawn: cut by the sizes or by balance.
         counts[source]["not_drawn"] = len(found.usable) - len(chosen) - counts[source].get("in_test", 0)
     return splits, counts
@@ -91,22 +91,22 @@ def main() -> None:
     kept = {}
     with replacing(SUBSAMPLED) as folder:
         aside = folder / "aside"
-        splits, counts = put_splits_aside(params, aside)
-        leaks = between_splits(
-            lambda name: (table["text"].to_pylist() for table in in_order(aside, name, "look for leaks")),
+        splits, counts = draw_splits(params, aside)
+        leaks = leaks_between_splits(
+            lambda name: (table["text"].to_pylist() for table in read_sorted(aside, name, "look for leaks")),
             params.subsample.near_duplicate,
         )
         for name, reviews in splits.items():
             stays = leaks[name] == NONE
             require_both_labels(reviews[stays], f"the {name} split without what leaks", REMEDY)
-            write_batches(folder / f"{name}.parquet", staying(in_order(aside, name, "write"), stays), SCHEMA)
+            write_batches(folder / f"{name}.parquet", keep(read_sorted(aside, name, "write"), stays), SCHEMA)
             kept[name] = {"kept": int(stays.sum()), "positives": int(reviews.label[stays].sum())}
-            kept[name] |= counted(leaks[name])
+            kept[name] |= count_leaks(leaks[name])
         shutil.rmtree(aside)
     write_json(METRICS, {"source": counts, "splits": kept})
     for name, figures in kept.items():
         share, leaked = figures["positives"] / figures["kept"], len(splits[name]) - figures["kept"]
-        print(f"{name}: {figures['kept']:,} reviews, {share:.0%} positive; {leaked:,} dropped, which leaked")
+        print(f"{name}: {figures['kept']:,} reviews, {share:.0%} positive; {leaked:,} dropped as they leaked")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from argparse import ArgumentParser
 from sentiment.comparison.runs import WORKSPACE, Run
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
-from sentiment.core.files import rounded
+from sentiment.core.files import round_floats
 
 FLIPS = 5
 
@@ -35,14 +35,14 @@ def main() -> None:
     from tqdm import tqdm
 
     from sentiment.comparison.report import text_of
-    from sentiment.comparison.significance import changed, compare, flips, paired
+    from sentiment.comparison.significance import changed_parameters, compare, flips, pair
 
     results, refused = {}, []
     common = [dataset for dataset in a.datasets if dataset in b.datasets]
     for dataset in tqdm(common, desc="compare", unit="dataset", delay=1):
         predictions = a.predictions(dataset), b.predictions(dataset)
         try:
-            pairs = paired(*predictions, dataset)
+            pairs = pair(*predictions, dataset)
         except UserError as error:
             refused.append(str(error))
             continue
@@ -53,10 +53,10 @@ def main() -> None:
         "b": {"name": b.name, "revision": b.revision},
         "datasets": results,
         "not_in_both": sorted(set(a.datasets) ^ set(b.datasets)),
-        "parameters": changed(a.params, b.params),
+        "parameters": changed_parameters(a.params, b.params),
     }
     if arguments.json:
-        print(json.dumps(rounded(report), indent=2, ensure_ascii=False))
+        print(json.dumps(round_floats(report), indent=2, ensure_ascii=False))
     else:
         print(text_of(report, markdown=arguments.md))
     if refused:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from sentiment.evaluation.quoting import escaped, quoted
+from sentiment.evaluation.quoting import escape_markdown, quote
 
 COLUMNS = ["reviews", "n", "accuracy of A (95 %)", "accuracy of B (95 %)", "B - A (95 %)", "McNemar's p"]
 
@@ -35,7 +35,7 @@ def text_of(report: dict[str, Any], *, markdown: bool) -> str:
             shown = "" if count == len(listed) else f", the surest {len(listed)}"
             parts.append(heading(f"{dataset}: {count} right in {right.upper()}, wrong in {wrong.upper()}{shown}"))
             for review in listed:
-                text = escaped(quoted(review["text"])) if markdown else quoted(review["text"])
+                text = escape_markdown(quote(review["text"])) if markdown else quote(review["text"])
                 parts.append(f"- {review['label']}, score {review['score_a']:.3f} -> {review['score_b']:.3f}: {text}")
             parts.append("")
     return "\n".join(parts).rstrip()

@@ -13,7 +13,7 @@ RESAMPLES = 10_000
 SEED = 0
 
 
-def paired(a: pd.DataFrame, b: pd.DataFrame, dataset: str) -> pd.DataFrame:
+def pair(a: pd.DataFrame, b: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Join two runs' predictions (id, label, score) of a dataset: id, label, score_a, score_b.
 
     Raises UserError where they are not of the same reviews with the same labels; a difference between runs would then
@@ -92,15 +92,15 @@ def _right(pairs: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
     return (pairs.score_a >= 0.5) == pairs.label, (pairs.score_b >= 0.5) == pairs.label
 
 
-def changed(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def changed_parameters(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the parameters whose values differ, by dotted key; None where a run lacks one."""
-    ours, theirs = flattened(a), flattened(b)
+    ours, theirs = flatten(a), flatten(b)
     return {key: (ours.get(key), theirs.get(key)) for key in sorted(ours | theirs) if ours.get(key) != theirs.get(key)}
 
 
-def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested parameters by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in params.items():
-        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

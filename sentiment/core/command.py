@@ -18,10 +18,10 @@ TIMINGS = Path("logs/timings.jsonl")
 
 
 def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
-    """Run `main` and exit: 0 when done, 1 after a mistake its user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+    """Run `main` and exit: 0 when done, 1 after a mistake that its user can fix, 130 after Ctrl-C, 143 after SIGTERM.
 
-    Unless `network` is true, the hub is switched off first, so that no stage but the downloads can reach it.
-    A defect of ours still ends in a traceback.
+    Unless `network` is true, the hub is switched off first, so that only the downloads can reach it. A bug of
+    ours still ends in a traceback.
     """
     if not network:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -35,8 +35,8 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    # Importing torch and transformers makes so many objects that looking for garbage among them, over and over, takes a
-    # seventh of its time. Python would look once more before it exits, two seconds long.
+    # Importing torch and transformers makes so many objects that collecting garbage takes a seventh of the time. The
+    # collection before Python exits would take two seconds more.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
     started = time.monotonic()
@@ -49,7 +49,7 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
             sys.exit(128 + (received[0] if received else signal.SIGINT))
         _explain(error, name)
     seconds = round(time.monotonic() - started, 1)
-    # Not on stdout, where a command's result may be JSON for another one.
+    # Not on stdout: there, a command's result may be JSON for another program.
     print(f"{name}: done in {seconds} s", file=sys.stderr)
     TIMINGS.parent.mkdir(exist_ok=True)
     with TIMINGS.open("a", encoding="utf-8") as log:
@@ -57,10 +57,10 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
 
 
 def _explain(error: Exception, name: str) -> NoReturn:
-    """End with one line for a mistake its user can mend; let a defect of ours keep its traceback."""
+    """Exit with one line for a mistake that its user can fix; let a bug of ours keep its traceback."""
     if isinstance(error, UserError):
         sys.exit(f"{name}: error: {error}")
-    # Where weights are written, the library that does it reports the system's errors as its own.
+    # safetensors reports the system's errors, such as a full disk, as its own.
     safetensors = sys.modules.get("safetensors")
     if isinstance(error, OSError) or (safetensors and isinstance(error, safetensors.SafetensorError)):
         place = getattr(error, "filename", None) or "the operating system"

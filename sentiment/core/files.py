@@ -41,24 +41,24 @@ def replacing(path: Path | str) -> Iterator[Path]:
         raise
 
 
-def rounded(value: Any, digits: int = 6) -> Any:
-    """Round every float in nested dicts and lists; bits beyond `digits` differ between machines, results don't."""
+def round_floats(value: Any, digits: int = 6) -> Any:
+    """Round every float in nested dicts and lists; digits beyond these may differ between machines."""
     if isinstance(value, dict):
-        return {key: rounded(item, digits) for key, item in value.items()}
+        return {key: round_floats(item, digits) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [rounded(item, digits) for item in value]
+        return [round_floats(item, digits) for item in value]
     return round(value, digits) if isinstance(value, float) else value
 
 
 def write_json(path: Path | str, content: Any) -> None:
     """Write sorted, indented JSON with rounded floats; raise ValueError for NaN or infinity, which JSON lacks."""
-    text = json.dumps(rounded(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(round_floats(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def require_intact(folder: Path, hashes: Mapping[str, str], maker: str) -> None:
-    """Raise UserError unless the folder's files have these sha256, and say that the stage `maker` wrote others."""
+    """Raise UserError unless the folder's files have these sha256, as the stage `maker` wrote them."""
     for name, expected in hashes.items():
         if sha256(folder / name) != expected:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Parquet files: written so that damage is noticed, read a part at a time or as memory that the disk backs."""
+"""Parquet files: written so that damage is noticed, read whole, in batches or mapped into memory."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,25 +15,25 @@ BATCH = 8192
 WRITING = {"compression": "zstd", "write_page_checksum": True}
 """How every parquet file is written: a bit that flips on the disk or in DVC's cache is noticed when it is read."""
 ANEW = "restore it, or remove it for dvc repro to make it anew; make cache looks for damage in DVC's cache"
-# Without its buffer ahead, the reader holds a few pages of a column at a time, and not a whole row group.
+# Without pre-buffering, the reader holds a few pages of a column at a time, not a whole row group.
 READING: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False, "buffer_size": 1 << 20}
 
 
 @contextmanager
-def whole_parquet(path: Path | str) -> Iterator[None]:
-    """Turn what a reader raises for a damaged parquet file into a UserError."""
+def whole_parquet(path: Path | str, remedy: str = ANEW) -> Iterator[None]:
+    """Turn what a reader raises for a damaged parquet file into a UserError that ends with the remedy."""
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise  # the disk is full, say: no fault of the file's
+            raise  # the disk is full, say: the file is not at fault
         raise UserError(
-            f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}; {ANEW}"
+            f"{path} is not a whole parquet file (truncated, or another format): {reason(error)}; {remedy}"
         ) from None
 
 
 @contextmanager
-def opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
     """Yield the parquet file; raise UserError when it is missing, damaged or lacks one of the columns."""
     path = Path(path)
     if not path.is_file():
@@ -53,16 +53,16 @@ def opened(path: Path | str, columns: list[str]) -> Iterator[pq.ParquetFile]:
 
 def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
     """Read the named columns of a parquet file; raise UserError when it is missing, damaged or lacks one of them."""
-    with opened(path, columns) as file:
+    with open_parquet(path, columns) as file:
         return file.read(columns)
 
 
 def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
-    """As read_parquet, but unpack the columns into a file, `copy`, whose pages are read when they are used.
+    """Read as `read_parquet` does, but unpack the columns into the file `copy` and map it into memory.
 
-    So memory does not grow with the rows. The copy must stay as long as the table is used.
+    Memory then does not grow with the rows. The copy must stay as long as the table is used.
     """
-    with opened(path, columns) as file:
+    with open_parquet(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
         with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
             for batch in file.iter_batches(BATCH, columns=columns):

@@ -31,11 +31,11 @@ NESTED = {
     "list_type": "a list, as in [a, b]",
     "too_short": "of at least one entry",
 }
-"""What pydantic means by its names for types."""
+"""What must stand there, by pydantic's names of errors."""
 
 
 def read_yaml(path: Path | str) -> Any:
-    """Read YAML 1.2, where 3e-5 is a number (YAML 1.1 reads it as a string); raise UserError when it can't be."""
+    """Read YAML 1.2, where 3e-5 is a number (YAML 1.1 reads it as a string); raise UserError when it can't be read."""
     try:
         return YAML(typ="safe", pure=True).load(Path(path))
     except FileNotFoundError:
@@ -83,11 +83,11 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 def _shown(value: Any) -> str:
-    """Return the value as Python writes it, shortened: a few lines of YAML can stand for more than memory holds."""
+    """Return the value as Python writes it, shortened: a few lines of YAML can expand to more than memory holds."""
     try:
         return _SHORT.repr(value)
     except ValueError:
-        return "a number of too many digits"
+        return "a number with too many digits"
 
 
 def _line(text: str, longest: int = 400) -> str:
@@ -100,7 +100,7 @@ def _keys(schema: type[BaseModel], path: list[str]) -> list[str]:
     """List the keys that are legal at `path`, following nested models through unions, lists and mappings."""
     choices = [schema]
     for part in path:
-        # A part that is no field is a mapping's key, or the tag that chose a union's member: its first field.
+        # A part that is not a field is a mapping's key, or the tag that chose a union's member: its first field.
         chosen = next((model for model in choices if part in list(model.model_fields)[:1]), choices[0])
         field = chosen.model_fields.get(part)
         choices = (_models(field.annotation) if field else None) or [chosen]

@@ -6,7 +6,7 @@ WIDTH = 240
 SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&$!]")
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Return the text on one line, cut to WIDTH characters, between words where there are any."""
     line = " ".join(text.split())
     if len(line) <= WIDTH:
@@ -15,6 +15,6 @@ def quoted(text: str) -> str:
     return f"{words} …" if blank else f"{line[: WIDTH - 1]}…"
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return the text so that Markdown shows its characters and obeys none."""
     return SPECIAL.sub(r"\\\g<0>", text)

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sentiment.core.labels import LABELS
-from sentiment.evaluation.quoting import escaped, quoted
+from sentiment.evaluation.quoting import escape_markdown, quote
 from sentiment.metrics import proportion
 
 BANDS = {"1-20": 20, "21-50": 50, "51-100": 100, "101-200": 200, "over 200": np.inf}
@@ -61,7 +61,7 @@ def errors(reviews: pd.DataFrame) -> str:
     listed = wrong.sort_values(["certainty", "id"], ascending=[False, True]).head(ERRORS)
     lines = [
         f"- **{LABELS[1 - row['label']]}, {row['certainty']:.3f}** but labelled {LABELS[row['label']]} ({row['id']}): "
-        f"{escaped(quoted(row['text']))}"
+        f"{escape_markdown(quote(row['text']))}"
         for row in listed.to_dict("records")
     ]
     title = f"# The most confident errors\n\n{len(wrong):,} of {len(reviews):,} reviews were labelled wrongly"

@@ -12,7 +12,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from sentiment.core.errors import UserError, readable
+from sentiment.core.errors import UserError, loading
 from sentiment.core.files import require_intact
 from sentiment.model.architecture import MeanPooledClassifier, MeanPooledConfig
 
@@ -25,7 +25,7 @@ PROVENANCE = "provenance.json"
 
 def load(folder: Path | str) -> PreTrainedModel:
     """Load a trained classifier for evaluation; raise UserError when a file is missing, damaged or incomplete."""
-    with readable(folder, "classifier"):
+    with loading(folder, "classifier"):
         provenance = Path(folder, PROVENANCE)
         made = json.loads(provenance.read_text(encoding="utf-8")) if provenance.is_file() else {}
         require_intact(Path(folder), made.get("outputs", {}), "train")

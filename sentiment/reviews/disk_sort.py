@@ -1,4 +1,4 @@
-"""Tables of any size in the order of their ids: put aside in buckets on disk, each of which is sorted in memory."""
+"""Sort tables of any size by id: rows go into buckets on disk, each of which is then sorted in memory."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -15,8 +15,8 @@ SIZE = 50_000
 """Reviews per bucket, and per row group of what is written."""
 
 
-def put_aside(rows: Iterable[pa.Table], splits: dict[str, pd.DataFrame], folder: Path) -> None:
-    """Write selected rows (see reviews.select) to folder/SPLIT/BUCKET.arrow, by the split that has their id."""
+def write_buckets(rows: Iterable[pa.Table], splits: dict[str, pd.DataFrame], folder: Path) -> None:
+    """Write selected rows (see `table.select`) to folder/SPLIT/BUCKET.arrow, SPLIT being the one that has their id."""
     writers: dict[Path, pa.RecordBatchWriter] = {}
     with ExitStack() as stack:
         for table in rows:
@@ -30,11 +30,11 @@ def put_aside(rows: Iterable[pa.Table], splits: dict[str, pd.DataFrame], folder:
                         options = pa.ipc.IpcWriteOptions(compression="zstd")
                         writers[path] = stack.enter_context(pa.ipc.new_stream(path, table.schema, options=options))
                     writers[path].write_table(table.filter(pa.array(buckets == bucket)))
-    # Arrow keeps what it has freed for itself: after millions of rows some 0.2 GB, which the next step can use.
+    # Arrow holds on to freed memory: after millions of rows some 0.2 GB, which the next step can use.
     pa.default_memory_pool().release_unused()
 
 
-def in_order(folder: Path, split: str, title: str) -> Iterator[pa.Table]:
+def read_sorted(folder: Path, split: str, title: str) -> Iterator[pa.Table]:
     """Yield a split's reviews (id, text, label) sorted by id and without duplicates, at most SIZE at a time."""
     for path in tqdm(sorted((folder / split).iterdir()), desc=f"{title} {split}", unit="bucket", delay=1):
         with pa.ipc.open_stream(path) as stream:

@@ -1,15 +1,16 @@
 """Which reviews leak between training and evaluation: exact, contained and near duplicates.
 
 exact      the same letters and digits; case, blanks and punctuation differ between copies of a dataset
-contained  the letters and digits of one, MIN_LETTERS or more, stand one after another in the other, as those of a
-           sentence do in the review that it was taken from
-near       of the word pairs that either has, both have a share (the Jaccard similarity) of the threshold or more
+contained  the letters and digits of one, MIN_LETTERS or more, occur in a row in the other, as those of a sentence do in
+           the review that it was taken from
+near       the Jaccard similarity of their word pairs (of those that either has, the share that both have) reaches the
+           threshold
 
 Candidates come from indexes, and each is verified on the texts: there are no false alarms. What is exact or contained
 is always found, the latter thanks to winnowing (Schleimer et al. 2003, doi:10.1145/872757.872770). Near duplicates are
-found by MinHash LSH (Leskovec et al., Mining of Massive Datasets, chapter 3), which overlooks 1.6 % of the pairs whose
-similarity is 0.5, and 0.02 % where it is 0.6. Time and memory grow linearly with the letters, unless very many texts
-are made from one template.
+found by MinHash LSH (Leskovec et al., Mining of Massive Datasets, chapter 3), which misses 1.6 % of the pairs whose
+similarity is 0.5, and 0.02 % of those at 0.6. Time and memory grow linearly with the letters, unless very many texts
+follow one template.
 """
 
 import re
@@ -27,13 +28,13 @@ EXACT, CONTAINED, NEAR, NONE = range(len(KINDS) + 1)
 
 MIN_LETTERS = 20
 # A passage of MIN_LETTERS letters has WINDOW grams. The least hash of every such window is kept, so two texts that
-# share a passage share a kept hash. Longer grams are rarer, shorter windows keep more of them. A power of two.
+# share a passage share a kept hash. Longer grams are rarer, shorter windows keep more of them. GRAM is a power of two.
 GRAM = 8
 WINDOW = MIN_LETTERS - GRAM + 1
 # Texts of Jaccard similarity s share a band with probability 1 - (1 - s ** ROWS) ** BANDS.
 BANDS, ROWS = 64, 4
 SEED = 1
-# What is compared at once: bounds the memory of a step.
+# At most so much is compared at once, which bounds the memory of a step.
 SLICE_TEXTS, SLICE_CHARACTERS = 4096, 1_000_000
 BLOCK = 1 << 20
 
@@ -59,10 +60,10 @@ def _pairs(words: str) -> list[str]:
     return [f"{word} {following}" for word, following in pairwise(listed)] or listed
 
 
-def _read(texts: Iterable[str]) -> tuple[list[str], NDArray[np.uint64]]:
+def _normalize(texts: Iterable[str]) -> tuple[list[str], NDArray[np.uint64]]:
     """Return each text's words, and a number that texts share if their letters and digits are the same.
 
-    Texts without a letter or digit share it if they are the same signs.
+    Texts without a letter or digit share it if all their characters are the same.
     """
     words = []
 
@@ -85,7 +86,7 @@ def _similarity(one: str, other: str) -> float:
     return len(pairs & others) / len(pairs | others)
 
 
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Spread every bit of the values over all bits (the finalizer of MurmurHash3)."""
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         values = (values ^ (values >> np.uint64(33))) * np.uint64(factor)
@@ -103,9 +104,9 @@ def _passages(texts: Sequence[str]) -> Keys:
     codes = np.frombuffer("\n".join([*letters, ""]).encode("utf-32-le"), np.uint32).astype(np.uint64)
     if len(codes) < MIN_LETTERS:
         return np.empty(0, np.uint64)
-    grams = _mixed(codes)
+    grams = _mix(codes)
     for size in (1, 2, 4):
-        grams = _mixed(grams[:-size] + _mixed(grams[size:]))
+        grams = _mix(grams[:-size] + _mix(grams[size:]))
     least = np.lib.stride_tricks.sliding_window_view(grams, WINDOW).min(axis=1)
     lengths = np.array([len(text) + 1 for text in letters])
     rows = np.repeat(np.arange(len(letters)), lengths)[: len(least)]
@@ -125,7 +126,7 @@ def _bands(texts: Sequence[str]) -> Keys:
     signatures = np.array(matrix.to_rows(), np.uint64).reshape(len(rows), BANDS, ROWS)
     hashes = np.broadcast_to(np.arange(BANDS, dtype=np.uint64), (len(rows), BANDS))
     for row in range(ROWS):
-        hashes = _mixed(hashes + _mixed(signatures[:, :, row]))
+        hashes = _mix(hashes + _mix(signatures[:, :, row]))
     return _keys(hashes.ravel(), np.repeat(np.array(rows, np.uint64), BANDS))
 
 
@@ -135,7 +136,7 @@ class _Index:
     def __init__(self, parts: Iterable[Keys]) -> None:
         self.keys: Keys = np.empty(0, np.uint64)
         for part in parts:
-            # In place, where joining the parts would hold all of them twice.
+            # In place, because joining the parts would hold all of them twice.
             self.keys.resize(len(self.keys) + len(part), refcheck=False)
             self.keys[len(self.keys) - len(part) :] = part
         self.keys.sort()
@@ -144,7 +145,7 @@ class _Index:
         return np.searchsorted(self.keys, keys & ~LOWER), np.searchsorted(self.keys, keys | LOWER, side="right")
 
     def rarest(self, keys: Keys, rows: int) -> Keys:
-        """Return for each row the one of its keys whose hash is rarest in the index; nothing if it lacks one."""
+        """Return for each row the one of its keys whose hash is rarest in the index; none if it lacks them all."""
         best = np.full(rows, 2**64 - 1, np.uint64)
         for start in range(0, len(keys), BLOCK):
             block = keys[start : start + BLOCK]
@@ -159,7 +160,7 @@ class _Index:
         low, high = self._spans(keys)
         order = np.argsort(keys & LOWER, kind="stable")
         rows, low, counts = keys[order] << HALF, low[order], (high - low)[order]
-        # Where many texts share their phrases, pairs are many more than keys: a block of them at a time.
+        # Where many texts share phrases, there are many more pairs than keys: take a block at a time.
         ends = np.cumsum(counts)
         edges = np.searchsorted(ends, np.arange(BLOCK, ends[-1] if len(ends) else 0, BLOCK))
         for part in np.split(np.arange(len(keys)), edges):
@@ -181,7 +182,7 @@ def _slices(texts: Sequence[str]) -> Iterator[slice]:
         yield slice(start, len(texts))
 
 
-def counted(kinds: NDArray[np.int8]) -> dict[str, int]:
+def count_leaks(kinds: NDArray[np.int8]) -> dict[str, int]:
     """Count the leaks by kind, as the metrics name them."""
     return {f"leaked_{name}": int((kinds == kind).sum()) for kind, name in enumerate(KINDS)}
 
@@ -189,28 +190,26 @@ def counted(kinds: NDArray[np.int8]) -> dict[str, int]:
 class Leaks:
     """Compares any number of texts, a batch at a time, with fixed ones.
 
-    `texts` are the fixed ones, whose words are held in memory, with an index of about 1.2 bytes per letter and 0.5 kB
-    per text.
-    `threshold` is the Jaccard similarity that makes a near duplicate.
-    `kinds`, int8 [texts], says what each of them was found to be so far: EXACT, CONTAINED, NEAR or NONE, the first
-    that applies to it.
+    `texts` are the fixed ones. Their words are held in memory, with an index of about 1.2 bytes per letter and 0.5 kB
+    per text. `threshold` is the Jaccard similarity that makes a near duplicate. `kinds`, int8 [texts], says what each
+    of them was found to be so far: EXACT, CONTAINED, NEAR or NONE, the first that applies.
     """
 
     def __init__(self, texts: Iterable[str], threshold: float) -> None:
         self._threshold = threshold
-        self._words, self._ids = _read(texts)
-        self._passages = self._indexed(_passages)
+        self._words, self._ids = _normalize(texts)
+        self._passages = self._index(_passages)
         self._rarest = _Index([self._passages.rarest(self._passages.keys, len(self._words))])
-        self._bands = self._indexed(_bands)
+        self._bands = self._index(_bands)
         self.kinds = np.full(len(self._words), NONE, np.int8)
 
-    def _indexed(self, keys: Callable[[Sequence[str]], Keys]) -> _Index:
+    def _index(self, keys: Callable[[Sequence[str]], Keys]) -> _Index:
         slices = tqdm(list(_slices(self._words)), desc="index", unit="part", delay=1)
         return _Index(keys(self._words[part]) + np.uint64(part.start) for part in slices)
 
     def find(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Return what each text is to the fixed ones, int8 [texts], and note in `kinds` what they are to the texts."""
-        words, ids = _read(texts)
+        words, ids = _normalize(texts)
         kinds = np.where(np.isin(ids, self._ids), EXACT, NONE).astype(np.int8)
         self.kinds[np.isin(self._ids, ids)] = EXACT
         for part in _slices(words):
@@ -238,26 +237,28 @@ class Leaks:
                 self.kinds[fixed] = min(self.kinds[fixed], kind)
 
 
-def between_splits(batches: Callable[[str], Iterable[Sequence[str]]], threshold: float) -> dict[str, NDArray[np.int8]]:
-    """Return what leaks of the splits train, validation and test, int8 for each of their texts.
+def leaks_between_splits(
+    batches: Callable[[str], Iterable[Sequence[str]]], threshold: float
+) -> dict[str, NDArray[np.int8]]:
+    """Say of each text of train, validation and test how it leaks, int8 [texts] as `Leaks.kinds`.
 
-    `batches` gives a split's texts in batches, any number of times. The test split stays whole, as experiments are
-    compared on it: what it shares with train and validation leaves these. Then what train shares with validation leaves
-    validation, as the one of the two that is evaluated on. Held in memory are the texts of test and of validation.
+    `batches` gives a split's texts in batches, as often as it is called. The test split stays whole, as experiments are
+    compared on it: train and validation lose what they share with it. Then validation loses what it shares with train,
+    as it is the one of the two that is evaluated on. The texts of test and of validation are held in memory.
     """
     test = Leaks(chain.from_iterable(batches("test")), threshold)
     kinds = {name: np.concatenate([test.find(texts) for texts in batches(name)]) for name in ("train", "validation")}
     kinds["test"] = np.full(len(test.kinds), NONE, np.int8)
     del test
 
-    def staying(name: str) -> Iterator[list[str]]:
+    def remaining(name: str) -> Iterator[list[str]]:
         start = 0
         for texts in batches(name):
             yield [text for text, kind in zip(texts, kinds[name][start:], strict=False) if kind == NONE]
             start += len(texts)
 
-    validation = Leaks(chain.from_iterable(staying("validation")), threshold)
-    for texts in staying("train"):
+    validation = Leaks(chain.from_iterable(remaining("validation")), threshold)
+    for texts in remaining("train"):
         validation.find(texts)
     kinds["validation"][kinds["validation"] == NONE] = validation.kinds
     return kinds

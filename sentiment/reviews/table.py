@@ -3,8 +3,8 @@
 A review table has `text` (string) and `label` (int8; 1 positive, 0 negative). A review's `id` is a hash of its text
 with case and blanks normalized, so that two reviews that differ in nothing else are one.
 
-A table is read twice, a batch at a time. `survey` finds out which reviews there are; what is drawn and split are only
-their ids and labels, 9 bytes a review. `select` then picks out the chosen ones' texts.
+A table is read twice, a batch at a time. `survey` finds out which reviews there are. Only their ids and labels, 9 bytes
+a review, are drawn and split; `select` then picks the texts of those that were chosen.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
-from sentiment.core.parquet import BATCH, opened
+from sentiment.core.parquet import BATCH, open_parquet
 from sentiment.params import Cleaning
 from sentiment.text.cleaning import MAX_CHARACTERS, clean
 
@@ -33,7 +33,10 @@ SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
 
 def read_reviews(path: Path | str) -> Iterator[pa.Table]:
     """Yield a file's reviews, checked, BATCH at a time; raise UserError as `read_parquet` and `check` do."""
-    with opened(path, SCHEMA.names) as file, tqdm(total=file.metadata.num_rows, desc=str(path), unit=" rows") as bar:
+    with (
+        open_parquet(path, SCHEMA.names) as file,
+        tqdm(total=file.metadata.num_rows, desc=str(path), unit=" rows") as bar,
+    ):
         if not bar.total:
             check(file.schema_arrow.empty_table(), str(path))
         for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
@@ -44,7 +47,7 @@ def read_reviews(path: Path | str) -> Iterator[pa.Table]:
 def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) -> pa.Table:
     """Return the table in SCHEMA's types; raise UserError naming `place`, the first bad row and what is legal.
 
-    `rows` are the numbers that the table's rows have in their file, where they aren't simply counted from 0.
+    `rows` are the numbers of the table's rows in their file, if they don't start at 0.
     Refused: no rows, text that isn't string, labels other than 0 and 1, nulls, a text over MAX_CHARACTERS.
     """
     if table.num_rows == 0:
@@ -96,10 +99,10 @@ def content_ids(texts: Iterable[str]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class Survey:
-    """What there is in a table: of every row its id, and the reviews that can be used.
+    """What a table holds: the id of every row, and the reviews that can be used.
 
-    `ids` uint64 [rows], in the table's order. `usable` has a row per review, sorted by id, so that the order of the
-    table's rows has no influence: id (uint64) and label (int8). `counts` are the rows that were `read` and those that
+    `ids` are uint64 [rows], in the table's order. `usable` has a row per review: id (uint64) and label (int8), sorted
+    by id, so that the order of the table's rows does not matter. `counts` are the rows that were `read` and those that
     are dropped: `empty` (no text left), `contradictory` (equal texts with both labels, all dropped), `duplicate`.
     """
 
@@ -145,7 +148,7 @@ def select(
 ) -> Iterator[pa.Table]:
     """Yield the rows whose ids are chosen, with id (uint64), clean text and label, in parts and in the table's order.
 
-    `tables` are those that were surveyed, `ids` what the survey found. Duplicates are among the rows: see `tidy`.
+    `tables` are those that were surveyed, `ids` what the survey found. Duplicates are still among the rows: see `tidy`.
     """
     start = 0
     for table in tables:
@@ -167,9 +170,9 @@ def tidy(rows: pa.Table) -> pa.Table:
 
 
 def draw(reviews: "pd.DataFrame", size: int, salt: str) -> "pd.DataFrame":
-    """Draw `size` reviews, stratified by label, without replacement; the rest keeps out.
+    """Draw `size` reviews, stratified by label, without replacement.
 
-    Each review's place in the queue is a hash of `salt` and its id: no order of rows and no other review moves it.
+    Each review's place in the queue is a hash of `salt` and its id; the order of rows and other reviews don't move it.
     """
     import pandas as pd
 
@@ -202,7 +205,7 @@ def without(reviews: "pd.DataFrame", others: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def require_both_labels(reviews: "pd.DataFrame", place: str, remedy: str) -> None:
-    """Raise UserError unless there are at least two reviews of each label, the least that can be learnt or scored."""
+    """Raise UserError unless there are at least two reviews of each label, the least that training and scoring need."""
     for label, name in LABELS.items():
         count = int((reviews.label == label).sum())
         if count < 2:

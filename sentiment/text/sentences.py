@@ -7,7 +7,7 @@ BETWEEN = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"')\]])\s+|\n+")
 
 
 def sentences_of(text: str) -> list[slice]:
-    """Return the places of the sentences, which together are the text; what is blank is none."""
+    """Return the slices of a text that are its sentences, with the blanks after them; blank ones are left out."""
     ends = [gap.end() for gap in BETWEEN.finditer(text)]
     places = [slice(start, stop) for start, stop in pairwise([0, *ends, len(text)])]
     return [place for place in places if text[place].strip()]
@@ -19,9 +19,9 @@ def sentences(text: str) -> list[str]:
 
 
 def parts(text: str, count: int) -> list[str]:
-    """Cut a text between sentences into `count` parts of like length, or fewer where its sentences don't allow as many.
+    """Cut a text between sentences into `count` parts of similar length, or fewer if it has too few sentences.
 
-    Each cut is the end of a sentence that is closest to where an even cut would be.
+    Each cut is at the end of the sentence that is closest to where an even cut would be.
     """
     *ends, last = [place.stop for place in sentences_of(text)] or [len(text)]
     if count == 1 or not ends:

@@ -81,7 +81,7 @@ def figures(
     }
 
 
-def renumbered(sequences: Sequence[Sequence[int]], tokenizer: "PreTrainedTokenizerBase", seed: int) -> list[list[int]]:
+def renumber(sequences: Sequence[Sequence[int]], tokenizer: "PreTrainedTokenizerBase", seed: int) -> list[list[int]]:
     """Return the ids that a tokenizer with the same entries in another order would give; special tokens keep theirs."""
     names = np.arange(len(tokenizer))
     ordinary = np.setdiff1d(names, tokenizer.all_special_ids)

@@ -16,7 +16,7 @@ from benchmarks.costs import (
     predictions,
     tokens_per_second,
 )
-from sentiment.core.files import rounded
+from sentiment.core.files import round_floats
 from sentiment.core.schemas import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ COUNTED = {
 def test_the_file_holds_what_the_module_computes() -> None:
     written = json.loads((ROOT / "benchmarks/costs.json").read_text(encoding="utf-8"))
 
-    assert written == rounded(predictions()), "make figures writes it anew"
+    assert written == round_floats(predictions()), "make figures writes it anew"
 
 
 @pytest.mark.parametrize("name", MODELS)

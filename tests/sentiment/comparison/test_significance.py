@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.comparison.report import text_of
-from sentiment.comparison.significance import changed, compare, flips, paired
+from sentiment.comparison.significance import changed_parameters, compare, flips, pair
 from sentiment.core.errors import UserError
 from sentiment.metrics import wilson
 
@@ -23,12 +23,12 @@ def predictions(scores: list[float], first: int = 0) -> pd.DataFrame:
 def pairs_of(both: int, only_a: int, only_b: int, neither: int) -> pd.DataFrame:
     kinds = [(RIGHT, RIGHT)] * both + [(RIGHT, WRONG)] * only_a + [(WRONG, RIGHT)] * only_b + [(WRONG, WRONG)] * neither
     a, b = ([kind[run] for kind in kinds] for run in (0, 1))
-    return paired(predictions(a), predictions(b), "test")
+    return pair(predictions(a), predictions(b), "test")
 
 
 def test_reviews_are_paired_by_id_whatever_their_order() -> None:
     a, b = predictions([0.1, 0.2, 0.3]), predictions([0.4, 0.5, 0.6])
-    pairs = paired(a, b[::-1], "test")
+    pairs = pair(a, b[::-1], "test")
     assert pairs.to_dict("list") == {
         "id": ["0000", "0001", "0002"],
         "label": [1, 1, 1],
@@ -40,13 +40,13 @@ def test_reviews_are_paired_by_id_whatever_their_order() -> None:
 def test_runs_on_different_reviews_are_refused_with_how_many_differ() -> None:
     message = "books: A and B were not scored on the same reviews: 2 are only in A, 3 only in B"
     with pytest.raises(UserError, match=message):
-        paired(predictions([0.5] * 6), predictions([0.5] * 7, first=2), "books")
+        pair(predictions([0.5] * 6), predictions([0.5] * 7, first=2), "books")
 
 
 def test_a_review_with_another_label_is_refused() -> None:
     other = predictions([0.5, 0.5]).assign(label=[1, 0])
     with pytest.raises(UserError, match="test: 1 reviews have one label in A and the other in B"):
-        paired(predictions([0.5, 0.5]), other, "test")
+        pair(predictions([0.5, 0.5]), other, "test")
 
 
 def test_accuracies_and_p_are_those_of_the_literature() -> None:
@@ -96,23 +96,23 @@ def test_flips_are_listed_by_who_is_right_the_surest_first() -> None:
     a = predictions([0.6, 0.9, 0.1, 0.4, 0.8])
     b = predictions([0.4, 0.1, 0.9, 0.3, 0.7])
     texts = {f"{number:04}": f"text {number}" for number in range(5)}
-    found = flips(paired(a, b, "test"), texts, 5)
+    found = flips(pair(a, b, "test"), texts, 5)
     assert [review["id"] for review in found["only_a_right"]] == ["0001", "0000"]
     assert found["only_b_right"] == [
         {"id": "0002", "label": "positive", "score_a": 0.1, "score_b": 0.9, "text": "text 2"}
     ]
-    assert [review["id"] for review in flips(paired(a, b, "test"), texts, 1)["only_a_right"]] == ["0001"]
+    assert [review["id"] for review in flips(pair(a, b, "test"), texts, 1)["only_a_right"]] == ["0001"]
 
 
 def test_parameters_that_differ_are_named_by_their_dotted_key() -> None:
     a = {"seed": 1, "train": {"lr": 1e-4, "epochs": 3}, "cross_datasets": ["books"], "old": {"key": 1}}
     b = {"seed": 1, "train": {"lr": 3e-5, "epochs": 3}, "cross_datasets": ["books", "travel"]}
-    assert changed(a, b) == {
+    assert changed_parameters(a, b) == {
         "cross_datasets": (["books"], ["books", "travel"]),
         "old.key": (1, None),
         "train.lr": (1e-4, 3e-5),
     }
-    assert changed(a, a) == {}
+    assert changed_parameters(a, a) == {}
 
 
 REPORT = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.core.files import replacing, rounded, sha256, write_json
+from sentiment.core.files import replacing, round_floats, sha256, write_json
 
 nested = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -95,8 +95,8 @@ def test_what_a_killed_run_left_is_removed_first(tmp_path: Path, kind: str) -> N
 
 @given(nested)
 def test_rounding_twice_is_rounding_once_and_changes_floats_only(value: object) -> None:
-    once = rounded(value)
-    assert rounded(once) == once
+    once = round_floats(value)
+    assert round_floats(once) == once
     assert json.loads(json.dumps(once)) == once
 
     def compare(before: object, after: object) -> None:

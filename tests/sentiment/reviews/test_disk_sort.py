@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.reviews import disk_sort
-from sentiment.reviews.disk_sort import in_order, put_aside
+from sentiment.reviews.disk_sort import read_sorted, write_buckets
 
 
 def rows_of(ids: list[int]) -> pa.Table:
@@ -38,11 +38,11 @@ def test_each_split_gets_its_rows_sorted_and_once_whatever_the_size_of_a_bucket(
     table = rows_of(ids)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(disk_sort, "SIZE", size)
-        put_aside([table.slice(0, cut), table.slice(cut)], splits, folder)
+        write_buckets([table.slice(0, cut), table.slice(cut)], splits, folder)
 
     for name, reviews in splits.items():
         if len(reviews):
-            parts = list(in_order(folder, name, "read"))
+            parts = list(read_sorted(folder, name, "read"))
             assert all(part.num_rows <= size for part in parts)
             found = pa.concat_tables(parts)
             assert found["id"].to_pylist() == [f"{key:016x}" for key in reviews.id]
@@ -53,6 +53,6 @@ def test_each_split_gets_its_rows_sorted_and_once_whatever_the_size_of_a_bucket(
 
 
 def test_a_row_that_no_split_has_is_left_out(tmp_path: Path) -> None:
-    put_aside([rows_of([1, 2, 3])], {"one": pd.DataFrame({"id": np.array([2], np.uint64)})}, tmp_path)
+    write_buckets([rows_of([1, 2, 3])], {"one": pd.DataFrame({"id": np.array([2], np.uint64)})}, tmp_path)
 
-    assert pa.concat_tables(in_order(tmp_path, "one", "read"))["id"].to_pylist() == [f"{2:016x}"]
+    assert pa.concat_tables(read_sorted(tmp_path, "one", "read"))["id"].to_pylist() == [f"{2:016x}"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.reviews import leaks
-from sentiment.reviews.leaks import CONTAINED, EXACT, MIN_LETTERS, NEAR, NONE, Leaks, between_splits, counted
+from sentiment.reviews.leaks import CONTAINED, EXACT, MIN_LETTERS, NEAR, NONE, Leaks, count_leaks, leaks_between_splits
 
 SEPARATORS = st.sampled_from([" ", "  ", "\n", ", ", ". ", " - ", "'", "", "... "])
 
@@ -157,7 +157,7 @@ def test_the_first_kind_that_applies_counts_once() -> None:
     changed = " ".join([*made_up(2)[:-1], "other"])
     kinds, _ = find(texts, [texts[0], texts[0].upper() + "!", texts[1][:60], changed, "nothing of the kind"])
 
-    assert counted(np.array(kinds)) == {"leaked_exact": 2, "leaked_contained": 1, "leaked_near": 1}
+    assert count_leaks(np.array(kinds)) == {"leaked_exact": 2, "leaked_contained": 1, "leaked_near": 1}
 
 
 def test_most_pairs_at_the_least_threshold_are_found() -> None:
@@ -182,7 +182,7 @@ def test_after_dropping_what_leaks_no_split_leaks_into_another_and_test_stays_wh
     def batches(name: str) -> Iterator[list[str]]:
         yield from (splits[name][:2], splits[name][2:])
 
-    kinds = between_splits(batches, 0.5)
+    kinds = leaks_between_splits(batches, 0.5)
     stays = {
         name: [text for text, kind in zip(texts, kinds[name], strict=True) if kind == NONE]
         for name, texts in splits.items()
