@@ -5,7 +5,7 @@ Writes  benchmarks/checkpoints.json    seconds per step and per checkpoint, byte
 
     python -m benchmarks.checkpoints
 
-A few steps and SAVES checkpoints are timed; the share is that of all the training's checkpoints among its steps.
+Times a few steps and SAVES checkpoints; the share is what all checkpoints of the training take of its time.
 """
 
 import math

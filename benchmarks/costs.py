@@ -70,7 +70,7 @@ MODELS = {
 class Device:
     """The peak of its matrix products in FLOP/s, and the share of it that a training is assumed to reach.
 
-    `precision` is what `train.precision: auto` takes there.
+    `precision` is what `auto` takes there.
     """
 
     peak: float

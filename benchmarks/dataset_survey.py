@@ -4,9 +4,9 @@ Reads   the folder's parquet files (text, label), params.yaml, models/pretrained
         data/raw/train.parquet, data/cross/*.parquet
 Writes  benchmarks/datasets.json    per dataset its figures; how many rows of one are in another
 
-    python -m benchmarks.dataset_survey FOLDER    (five minutes on one core where all are at hand)
+    python -m benchmarks.dataset_survey FOLDER    (five minutes on one core where all files are there)
 
-The folder's files are not part of this repository. Everything is measured after the pipeline's own cleaning, by its own
+The folder's files are not part of this repository. Everything is measured after the pipeline's cleaning and by its own
 code: duplicates as `subsample` counts them, tokens as `tokenize` does, leaks as both evaluations look for them.
 """
 
@@ -50,7 +50,7 @@ def lengths(values: np.ndarray, name: str) -> dict[str, float]:
     return {f"{name}_p50": float(np.median(values)), f"{name}_p95": float(np.percentile(values, 95))}
 
 
-def described(path: Path, params: Params, encode: Encoder) -> dict[str, Any]:
+def describe(path: Path, params: Params, encode: Encoder) -> dict[str, Any]:
     """Return one dataset's figures; lengths are those of its rows after cleaning, in words and in tokens."""
     counts = survey(read_reviews(path), params.subsample.cleaning).counts
     table = pa.concat_tables(read_reviews(path)).combine_chunks()
@@ -77,7 +77,7 @@ def texts(path: Path, params: Params) -> list[str]:
     return list(chain.from_iterable(batch.to_pylist() for batch in batches))
 
 
-def leaking(names: list[str], place: str, files: dict[str, Path], params: Params) -> list[dict[str, Any]]:
+def count_leaks(names: list[str], place: str, files: dict[str, Path], params: Params) -> list[dict[str, Any]]:
     """Return how many rows of each of the named datasets are in another: exact, contained or near."""
     sought = {name: texts(files[name], params) for name in names}
     leaks = Leaks(chain.from_iterable(sought.values()), params.subsample.near_duplicate)
@@ -97,13 +97,13 @@ def main() -> None:
     if files.keys() == own.keys():
         raise UserError(f"{folder} holds no parquet file: give a folder of reviews with the columns text and label")
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
-    datasets = {name: described(path, params, encode) for name, path in files.items()}
+    datasets = {name: describe(path, params, encode) for name, path in files.items()}
     places = {place: [name for name in names if name in files] for place, names in SOUGHT.items() if place in files}
     overlaps = [
         found
         for place, names in tqdm(places.items(), desc="leaks", unit="dataset")
         if names
-        for found in leaking(names, place, files, params)
+        for found in count_leaks(names, place, files, params)
     ]
     write_json(RESULTS, {"datasets": datasets, "max_length": params.tokenize.max_length, "overlaps": overlaps})
 

@@ -1,6 +1,6 @@
-"""Train some steps on a table of encoded reviews, as the train stage does, and print the speed: tokens/s.
+"""Train a few steps on a table of encoded reviews, as the train stage does, and print the speed in tokens/s.
 
-Reads   the table that is named, params.yaml, models/pretrained/
+Reads   the named table, params.yaml, models/pretrained/
 
     python -m benchmarks.growth TABLE.parquet STEPS
 """

@@ -1,17 +1,16 @@
-"""Train on IMDB's 25,000 reviews on this machine, and score on its test reviews and on real reviews of other kinds.
+"""Train on IMDB's 25,000 reviews on this machine, and score its test reviews and real reviews of other kinds.
 
 Reads   benchmarks/imdb.yaml, the pipeline as committed, and the folder's parquet files (text, label): imdb-train,
         imdb-test and those of OTHERS
 Writes  benchmarks/imdb.json    per recipe: minutes and peak memory of the training, accuracy on the validation reviews,
-                                by which recipes are chosen, on the test reviews, and on the others; beside it TF-IDF's,
-                                fitted to the same reviews
+                                which decide between recipes, on the test reviews and on the others; beside it that of
+                                TF-IDF, fitted to the same reviews
 
     python -m benchmarks.imdb FOLDER
     python -m benchmarks.imdb FOLDER "first look"     this recipe only
 
-The files are not part of this repository (docs/datasets.md says what they are and whose). Recipes that imdb.json has
-already are not run again; delete it to start anew. The minutes are those of the machine, so nothing else should run on
-it.
+The files are not part of this repository (docs/datasets.md says what they are and whose). Recipes that are in imdb.json
+already are not run again; delete it to start anew. The minutes depend on the machine, on which nothing else should run.
 """
 
 import json
@@ -37,7 +36,7 @@ KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 
 def entry(folder: Path, train: str, test: str | None = None) -> dict[str, Any]:
-    """Return a dataset of the catalog that is made of the folder's files; raise UserError where one is missing."""
+    """Return a catalog's entry for a dataset in the folder's files; raise UserError where one is missing."""
     files = {split: f"{name}.parquet" for split, name in {"train": train, "test": test}.items() if name}
     for file in files.values():
         if not (folder / file).is_file():
@@ -63,7 +62,7 @@ def know(clone: Clone, folder: Path) -> None:
     yaml.dump(catalog, clone.folder / "catalog.yaml")
 
 
-def scored(clone: Clone) -> dict[str, Any]:
+def evaluate(clone: Clone) -> dict[str, Any]:
     """Evaluate the clone's model and TF-IDF; return each one's figures on the test reviews and on the others.
 
     The model's are `tested`, those of TF-IDF `baseline`.
@@ -93,7 +92,7 @@ def main() -> None:
             clone.set(plan["base"] | change | {"cross_datasets": list(OTHERS)})
             figures = trained(clone)
             figures["validation"] = clone.read("metrics/train.json")["validation"]
-            figures |= scored(clone)
+            figures |= evaluate(clone)
             results["recipes"][name] = {"change": change} | figures
             write_json(RESULTS, results)
             print(

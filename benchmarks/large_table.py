@@ -5,9 +5,9 @@ Writes  benchmarks/large_table.json    of both: seconds, rows per second, peak m
     python -m benchmarks.large_table FOLDER [--rows 3600000]
 
 Both draw SIZE reviews, each in a fresh process. The library shuffles and selects; `subsample` also checks every row,
-cleans it, drops duplicates and contradictions, cuts a test split and looks for leaks. The library's peak memory counts
-the parts of its memory-mapped cache that it has read, which the system may take back. FOLDER gets the table, and needs
-room for about four times its size (1.3 GB for 3.6 million rows).
+cleans it, drops duplicates and contradictions, splits test reviews off and looks for leaks. The library's peak memory
+includes what it has read of its memory-mapped cache, which the system may take back. The table is written into FOLDER,
+which needs room for about four times its size (1.3 GB for 3.6 million rows).
 """
 
 import os
@@ -40,7 +40,7 @@ reviews.shuffle(seed=42).select(range(int(size))).to_parquet(out)
 
 
 def make(path: Path, rows: int) -> None:
-    """Write a table of made-up reviews of about 400 characters; one in a hundred stands in it twice."""
+    """Write a table of made-up reviews of about 400 characters; one in a hundred occurs twice."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -63,7 +63,7 @@ def make(path: Path, rows: int) -> None:
             writer.write_table(pa.table([pc.take(text, repeated), label[repeated]], schema))
 
 
-def timed(*arguments: str, folder: Path, rows: int) -> dict[str, Any]:
+def measure(*arguments: str, folder: Path, rows: int) -> dict[str, Any]:
     """Run Python in a fresh process; return its seconds, rows per second and peak memory."""
     started = time.monotonic()
     process = subprocess.Popen(
@@ -92,15 +92,15 @@ def main() -> None:
     table = folder / "data/raw/train.parquet"
     table.parent.mkdir(parents=True, exist_ok=True)
     # In a process of its own, too: a child's peak memory starts from its parent's.
-    timed("-c", f"from benchmarks.large_table import *; make(Path({str(table)!r}), {rows})", folder=folder, rows=rows)
+    measure("-c", f"from benchmarks.large_table import *; make(Path({str(table)!r}), {rows})", folder=folder, rows=rows)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["subsample"] |= {"train_size": SIZE, "test_size": SIZE // 2}
     yaml.dump(params, folder / "params.yaml")
 
-    own = timed("-m", "stages.subsample", folder=folder, rows=rows)
+    own = measure("-m", "stages.subsample", folder=folder, rows=rows)
     cache = folder / "cache"
-    library = timed("-c", LIBRARY, str(table), str(cache), "drawn.parquet", str(SIZE), folder=folder, rows=rows)
+    library = measure("-c", LIBRARY, str(table), str(cache), "drawn.parquet", str(SIZE), folder=folder, rows=rows)
     shutil.rmtree(cache)
     write_json(
         RESULTS,

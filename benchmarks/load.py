@@ -1,4 +1,4 @@
-"""Load the server until it can do no more, kill it while it works, and see that no answer is wrong or silently lost.
+"""Load the server to its limit, kill it while it works, and check that no answer is wrong or silently lost.
 
 Reads   models/exported/, data/subsampled/test.parquet
 Writes  benchmarks/load.json    saturated: answers per second, milliseconds until one comes (median, p99), errors, wrong
@@ -7,11 +7,11 @@ Writes  benchmarks/load.json    saturated: answers per second, milliseconds unti
                                 both: reasons, of those that failed: the status or the client's error, and how often
                                 cpu_capability: the widest instructions that the processor has for torch
 
-    python -m benchmarks.load    (wants the packages of make test)
+    python -m benchmarks.load    (needs the packages of make test)
 
-Each of the connections sends a review, waits, compares the answer with the model's own score and sends the next. In the
-second part the server is killed and started anew, over and over: a request must end in the right answer or in an error
-that its client sees.
+Each connection sends a review, waits, compares the answer with the model's own score and sends the next. In the second
+part the server is killed and restarted, over and over: a request must end in the right answer or in an error that its
+client sees.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ LOST = 60
 
 
 class Clients:
-    """A number of connections that ask one review after the other, until they are stopped."""
+    """Connections that each send one review after the other, until they are stopped."""
 
     def __init__(self, connections: int, expected: dict[str, float]) -> None:
         self.connections, self.expected = connections, expected
@@ -100,7 +100,7 @@ class Clients:
 
 @contextmanager
 def serving() -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server that limits no client, ready when this begins, killed when it ends."""
+    """Run a server that limits no client: ready when the block begins, killed when it ends."""
     environment = os.environ | {"SENTIMENT_RATE": "1000000000", "SENTIMENT_THREADS": str(load_params().threads)}
     command = [sys.executable, "-m", "app", "--port", str(PORT)]
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
@@ -135,7 +135,7 @@ def megabytes(server: subprocess.Popen[bytes]) -> float:
 
 @contextmanager
 def asking(clients: Clients) -> Iterator[None]:
-    """Let clients ask as long as this lasts; it ends when each has its last answer."""
+    """Let the clients send reviews during the block; leave it when each has its last answer."""
     with ThreadPoolExecutor(1) as thread:
         asked = thread.submit(asyncio.run, clients.run())
         try:

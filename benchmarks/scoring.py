@@ -1,13 +1,13 @@
-"""Score files of growing length with a model that costs next to nothing: what the way to and from the model takes.
+"""Score files of growing length with a model that costs next to nothing, to measure everything but the model.
 
 Reads   models/exported/
 Writes  benchmarks/scoring.json    of each file: rows, seconds, rows per second, peak memory
 
     python -m benchmarks.scoring FOLDER
 
-Each file is scored by `python -m sentiment.predict` in a fresh process, into a file of the same format. The model is a
-mean over two numbers per token, in place of the exported one's graph; its tokenizer and its cleaning stay. FOLDER gets
-the files, and needs a gigabyte.
+Each file is scored by `python -m sentiment.predict` in a fresh process, into a file of the same format. A mean over
+two numbers per token takes the place of the exported graph; tokenizer and cleaning stay. The files are written into
+FOLDER, which needs a gigabyte.
 """
 
 import shutil

@@ -1,7 +1,7 @@
-"""Train with several seeds: how much of a figure is the luck of one training.
+"""Train with several seeds, to see how much of a figure is the luck of one training.
 
 Queues an experiment for each seed that has none yet on this commit, runs the queue, and reads the metrics of all. The
-seed draws training and validation reviews, the head, the order of batches; the test reviews stay.
+seed draws the training and validation reviews, the head and the order of the batches; the test reviews stay the same.
 
 Reads   the pipeline as committed
 Writes  benchmarks/seeds.json    the headline metrics of each dataset: per seed, their mean and standard deviation

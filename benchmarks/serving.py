@@ -2,15 +2,14 @@
 
 Reads   models/sentiment/, models/exported/, data/subsampled/test.parquet
 Writes  benchmarks/serving.json    of each: milliseconds for one short review (median), reviews per second of many,
-                                   seconds from the start of the process to the first answer, peak memory; how
-                                   many times as fast the exported model is; on a processor without VNNI, made for
+                                   seconds from the start of the process to the first answer, peak memory; and
+                                   how many times as fast the exported model is; on a processor without VNNI, made for
                                    products of 8-bit integers, benchmarks/serving_without_vnni.json
 
     python -m benchmarks.serving
 
-Both have params.yaml's `threads`. They take turns, every turn in a fresh process; the figures are medians over turns,
-the ratios those within each turn.
-The pipeline's batches have the size that is fastest for it.
+Both run with params.yaml's `threads`. They take turns, each turn in a fresh process; figures are medians over turns,
+ratios are taken within each turn. The pipeline's batches have the size that is fastest for it.
 """
 
 import json
@@ -48,7 +47,7 @@ Predict = Callable[[list[str]], Any]
 
 
 def pipeline(threads: int) -> dict[str, Predict]:
-    """Return, by batch size, functions that label texts as a user of transformers would have them labelled."""
+    """Return, by batch size, functions that label texts as a user of transformers would."""
     import torch
     import transformers
 

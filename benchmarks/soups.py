@@ -7,7 +7,7 @@ Writes  benchmarks/soups.json    per variant, and for the default as committed: 
     python -m benchmarks.soups FOLDER
     python -m benchmarks.soups FOLDER "three runs"    this variant only
 
-The files are not part of this repository. Variants that soups.json has already are not run again; delete it to start
+The files are not part of this repository. Variants that are in soups.json already are not run again; delete it to start
 anew.
 """
 

@@ -1,4 +1,4 @@
-"""Measure the speed of each stage against what people would use instead, on this machine.
+"""Measure the speed of training, evaluation and tokenization on this machine, against what people would use instead.
 
 Reads   data/raw/, data/subsampled/, models/, params.yaml
 Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md; on a processor that multiplies
@@ -7,8 +7,8 @@ Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performa
 
     python -m benchmarks.speed
 
-Rivals take turns within each repetition, so that what else the machine does slows both; in training, another one comes
-first each time. Nothing else should run.
+Rivals take turns within each repetition, so that other load on the machine slows both; in training, a different one
+comes first each time. Nothing else should run.
 """
 
 import os
@@ -49,9 +49,9 @@ RESULTS = {
     "bf16": Path("benchmarks/results.json"),
     "fp32": Path("benchmarks/results_without_bf16.json"),
 }
-"""Where the figures are written, by the arithmetic that they are of."""
+"""Where figures are written, by the arithmetic that they were measured in."""
 MODEL = Path("models/sentiment")
-# Relative to what a step costs: the rivals' are the slowest.
+# Fewer where steps are slow.
 STEPS = {"ours": 16, "stock": 4, "stock, padded to the maximum": 4}
 OTHER_STEPS = 8
 GROWTH_ROWS = [1_000, 10_000, 100_000, 1_000_000]
@@ -62,8 +62,8 @@ STOCK_REVIEWS = 160
 def flops(model: Model, lengths: np.ndarray) -> float:
     """Return the FLOPs per real token of a training step over reviews of these lengths, embeddings frozen.
 
-    Attention costs each token its review's length. The first layer's queries, keys and values need no gradient of what
-    they read, as nothing below them learns.
+    The cost of attention per token grows with its review's length. The first layer's queries, keys and values need no
+    gradient of their input, as nothing below them learns.
     """
     return flops_per_token(model, (lengths**2).sum() / lengths.sum()) - 3 * 2 * model.hidden**2
 
@@ -80,7 +80,7 @@ def peak(model: Model, tokens: int) -> float:
 
 
 def whole(split: str, params: Params) -> pa.Table:
-    """Return a split's encoded reviews, `input_ids` and `label`, whole as other people's recipes have them."""
+    """Return a split's encoded reviews, `input_ids` and `label`, whole as in other people's recipes."""
     reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["text", "label"])
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
     encoded = encoded_columns(encode(reviews["text"].to_pylist()))
@@ -204,9 +204,9 @@ def profiles(train: pa.Table, test: pa.Table, params: Params) -> dict[str, dict[
 
 
 def stage_commands(stages: dict[str, Any], params: Params) -> dict[str, list[str]]:
-    """Return each stage's arguments, given dvc.yaml's stages: for those of each further dataset the first one's name.
+    """Return each stage's arguments, given dvc.yaml's stages: the first cross dataset's name for those that take one.
 
-    Without further datasets there are no such stages.
+    Without cross datasets there are no such stages.
     """
     each = {name for name, stage in stages.items() if "foreach" in stage}
     arguments = params.cross_datasets[:1]
@@ -236,7 +236,7 @@ def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, f
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what the stages need, with one epoch instead of the parameters' many, and time enough for it."""
+    """Copy what the stages need, with one epoch in the parameters and time enough for it."""
     for name in ("benchmarks", "sentiment", "stages", "own", "data", "models"):
         shutil.copytree(name, folder / name)
     for name in ("catalog.yaml", "requirements.txt"):

@@ -1,4 +1,4 @@
-"""Try parameters by validation: how the defaults of params.yaml were chosen, and recipes for IMDB compare.
+"""Try parameters on validation reviews: how the defaults of params.yaml were chosen, and how recipes for IMDB compare.
 
 Reads   benchmarks/sweep.yaml or another plan, the pipeline as committed
 Writes  benchmarks/sweep.json, or beside the other plan: accuracy and log loss on the validation reviews, per trial and
@@ -7,7 +7,7 @@ Writes  benchmarks/sweep.json, or beside the other plan: accuracy and log loss o
     python -m benchmarks.sweep
     python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER    FOLDER has the files that benchmarks.imdb reads
 
-Trials that the results have already are not run again; delete them to start anew.
+Trials that are in the results already are not run again; delete those to start anew.
 """
 
 import json

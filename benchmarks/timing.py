@@ -1,4 +1,4 @@
-"""Clocks, counters and statistics of the speed benchmarks."""
+"""Clocks, counters and statistics for the benchmarks of speed."""
 
 import statistics
 import subprocess
@@ -15,7 +15,7 @@ from sentiment.model.device import uses_bf16
 
 Rival = TypeVar("Rival")
 
-# A child counts as at least as large as the process that starts it, so a small one does.
+# A child counts as at least as large as the process that starts it, so a small process starts it.
 LAUNCHER = """
 import resource, subprocess, sys
 subprocess.run([sys.executable, *sys.argv[1:]], check=True)
@@ -29,14 +29,14 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Return how many times theirs ours is, paired by repetition: what slows one of a pair slows the other too."""
+    """Return ours divided by theirs, paired by repetition: what slows one of a pair slows the other too."""
     return spread([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
 def turns(rivals: Mapping[str, Rival], repetition: int) -> list[tuple[str, Rival]]:
     """Return the rivals in their order, beginning with another one in each repetition.
 
-    The first one has to prepare what the others then find: a kernel for each shape of a batch, above all.
+    The first has to prepare what the others then reuse, above all a kernel for each shape of batch.
     """
     order = list(rivals.items())
     first = repetition % len(order)
@@ -51,9 +51,9 @@ def arithmetic() -> str:
 
 
 class Stopwatch(TrainerCallback):
-    """Time so many steps of a training after those that warm up, then stop it; count their real tokens.
+    """Time a number of training steps after those that warm up, then stop the training; count their real tokens.
 
-    A training learns through `trainer.data_collator`, which the stopwatch wraps.
+    The stopwatch counts by wrapping `trainer.data_collator`.
     """
 
     def __init__(self, trainer: Trainer, steps: int, warmup: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Train on each domain and test on all: how far what is learnt from one kind of reviews carries to another.
+"""Train on each domain and test on all, to see how far what one kind of reviews teaches carries to another.
 
 Reads   benchmarks/transfer.yaml, the pipeline as committed
 Writes  benchmarks/transfer.json    per domain that is learnt from and domain that is tested on: the accuracy of the
@@ -7,8 +7,8 @@ Writes  benchmarks/transfer.json    per domain that is learnt from and domain th
     python -m benchmarks.transfer                     (make transfer)
     python -m benchmarks.transfer "books, 160"        these rows only
 
-Rows that transfer.json has already are not run again; delete it to start anew. A domain's own reviews are its test
-split, another's are all of it, without what leaks.
+Rows that are in transfer.json already are not run again; delete it to start anew. The domain that is trained on is
+tested on its test split, the others on all of their reviews that do not leak.
 """
 
 import json
@@ -28,7 +28,7 @@ RESULTS = Path("benchmarks/transfer.json")
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 
-def scored(clone: Clone, dataset: str, others: list[str]) -> dict[str, Any]:
+def evaluate(clone: Clone, dataset: str, others: list[str]) -> dict[str, Any]:
     """Train and evaluate as the clone's parameters say; return the figures of each dataset."""
     stages = [f"{stage}@{name}" for name in others for stage in ("cross_dataset_evaluate", "cross_dataset_baseline")]
     clone.reproduce("evaluate", "baseline", *stages)
@@ -54,7 +54,7 @@ def main() -> None:
         for name, change in tqdm(due.items(), desc="transfer"):
             others = [dataset for dataset in plan["test_on"] if dataset != change["dataset"]]
             clone.set(plan["base"] | change | {"cross_datasets": others})
-            tested = scored(clone, change["dataset"], others)
+            tested = evaluate(clone, change["dataset"], others)
             learnt = clone.read("metrics/subsample.json")
             results["train_on"][name] = {"change": change, "tested": tested, "reviews": learnt}
             write_json(RESULTS, results)

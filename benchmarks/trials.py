@@ -1,4 +1,4 @@
-"""A clone of the repository in which benchmarks try parameters, apart from the user's own files."""
+"""A clone of the repository, in which benchmarks try parameters without touching the user's files."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class Clone:
     def set(self, overrides: dict[str, Any]) -> None:
         """Write the user's params.yaml with the overrides, given as dotted key: value, into the clone.
 
-        A benchmark takes the time it takes: train.max_minutes is out of the way unless it is among the overrides.
+        A benchmark may take long: train.max_minutes is raised unless it is among the overrides.
         """
         yaml = YAML()
         params = yaml.load(Path("params.yaml"))
@@ -56,7 +56,7 @@ def cloned() -> Iterator[Clone]:
 
 
 def chosen(known: dict[str, Any], names: list[str], file: Path) -> dict[str, Any]:
-    """Return what is named of the trials that the file describes, all where nothing is; raise UserError otherwise."""
+    """Return the named trials of those in the file, all if none is named; raise UserError if one is unknown."""
     if unknown := [name for name in names if name not in known]:
         raise UserError(f"{', '.join(unknown)}: no such trial in {file}, which has {', '.join(known)}")
     return {name: known[name] for name in names or known}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from benchmarks.dataset_survey import described, leaking
+from benchmarks.dataset_survey import count_leaks, describe
 from sentiment.core.parquet import write_parquet
 from sentiment.params import Params
 from sentiment.text.encoding import Encoder
@@ -31,7 +31,7 @@ def test_the_survey_counts_what_is_known_of_a_made_up_dataset(
     tmp_path: Path, params: Params, tokenizer: "PreTrainedTokenizerFast"
 ) -> None:
     reviews = [("good", 1), ("Good", 1), ("bad<br />plot", 0), ("dull", 0), ("dull", 1), ("fine the film, 8/10", 1)]
-    found = described(table(tmp_path / "made.parquet", reviews), params, Encoder(tokenizer, params.tokenize))
+    found = describe(table(tmp_path / "made.parquet", reviews), params, Encoder(tokenizer, params.tokenize))
 
     assert {key: found[key] for key in ("read", "empty", "contradictory", "duplicate", "positives")} == {
         "read": 6,
@@ -55,7 +55,7 @@ def test_a_sentence_is_found_in_the_review_that_it_was_cut_from_and_each_dataset
         "sentences": table(tmp_path / "sentences.parquet", [("its cast was a very fine one", 1), ("good", 1)]),
         "copies": table(tmp_path / "copies.parquet", [(whole.upper(), 0)]),
     }
-    sentences, copies = leaking(["sentences", "copies"], "reviews", files, params)
+    sentences, copies = count_leaks(["sentences", "copies"], "reviews", files, params)
 
     assert sentences == {
         "of": "sentences",

@@ -121,7 +121,7 @@ def test_transfer_reads_both_classifiers_on_the_own_domain_and_on_the_others(
         leaked = {"leaked_exact": 2, "leaked_near": 3} if file.startswith("cross") else {}
         write_json(tmp_path / f"metrics/{file}.json", figures | leaked | {"accuracy": number / 10})
 
-    found = transfer.scored(clone, "films", ["books"])
+    found = transfer.evaluate(clone, "films", ["books"])
 
     assert ran == ["evaluate", "baseline", "cross_dataset_evaluate@books", "cross_dataset_baseline@books"]
     assert {name: (row["model"]["accuracy"], row["baseline"]["accuracy"]) for name, row in found.items()} == {
