@@ -96,8 +96,7 @@ class ModelFacts(BaseModel):
     model: str
     labels: list[str]
     max_length: int = Field(description="Tokens that the model reads of a text")
-    truncation: str = Field(description="What it reads of a longer one")
-    temperature: float
+    head_share: float = Field(description="Share of them from a longer text's beginning; the rest are from its end")
     card: str = Field(description="The model card, in Markdown")
     metrics: dict[str, Any] = Field(description="The pipeline's metrics, by file")
 
@@ -147,8 +146,7 @@ def build(service: Service) -> APIRouter:
             model=served.identity,
             labels=served.predictor.labels,
             max_length=tokenize.max_length,
-            truncation=tokenize.truncation,
-            temperature=served.predictor.calibration.temperature,
+            head_share=tokenize.head_share,
             card=served.card,
             metrics=served.metrics,
         )

@@ -77,7 +77,7 @@ def texts(path: Path, params: Params) -> list[str]:
     return list(chain.from_iterable(batch.to_pylist() for batch in batches))
 
 
-def count_leaks(names: list[str], place: str, files: dict[str, Path], params: Params) -> list[dict[str, Any]]:
+def find_leaks(names: list[str], place: str, files: dict[str, Path], params: Params) -> list[dict[str, Any]]:
     """Return how many rows of each of the named datasets are in another: exact, contained or near."""
     sought = {name: texts(files[name], params) for name in names}
     leaks = Leaks(chain.from_iterable(sought.values()), params.subsample.near_duplicate)
@@ -103,7 +103,7 @@ def main() -> None:
         found
         for place, names in tqdm(places.items(), desc="leaks", unit="dataset")
         if names
-        for found in count_leaks(names, place, files, params)
+        for found in find_leaks(names, place, files, params)
     ]
     write_json(RESULTS, {"datasets": datasets, "max_length": params.tokenize.max_length, "overlaps": overlaps})
 

@@ -94,7 +94,7 @@ def evaluation(test: pa.Table, params: Params, model: Path, repetitions: int) ->
         }
         ways: dict[str, Callable[[], object]] = {
             "ours": lambda: predict(
-                classifier, sequences, padding, batch_size=EVALUATION_BATCH, precision=params.evaluate.precision
+                classifier, sequences, padding, batch_size=EVALUATION_BATCH, precision=params.precision
             )
         }
         for name, trainer in trainers.items():

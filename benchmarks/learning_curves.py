@@ -123,7 +123,7 @@ def compared(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Param
     figures = {}
     for name, reviews in scored.items():
         sequences = encoded(reviews, params)["input_ids"].to_pylist()
-        logits = predict(model, sequences, padding, batch_size=64, precision=params.train.precision)
+        logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision=params.precision)
         figures[name] = {
             "model": short(reviews, scores_of(logits)),
             "tfidf": short(reviews, words.predict_proba(reviews.text)[:, 1]),

@@ -100,7 +100,7 @@ def speed(clone: Clone) -> dict[str, Any]:
 
     params = load_params(clone.folder / "params.yaml")
     torch.set_num_threads(params.threads)
-    scorer = Scorer(clone.folder / "models/sentiment", params.evaluate)
+    scorer = Scorer(clone.folder / "models/sentiment", params)
     texts = pq.read_table(clone.folder / "data/subsampled/test.parquet")["text"].to_pylist()
     short = [text for text in texts if len(text.split()) <= SHORT_WORDS][:SHORT_REVIEWS]
     scorer.score_texts(short[:1])

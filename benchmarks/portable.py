@@ -1,4 +1,4 @@
-"""Measure what portable bits cost: training with `portable: true`, as it comes, and as it comes but in fp32.
+"""Measure what portable bits cost: training with `precision: portable`, as it comes, and as it comes but in fp32.
 
 Reads   params.yaml, data/tokenized/train.parquet, models/pretrained/
 Writes  benchmarks/portable.json    speed of each in tokens/s, and how many times slower portable is than either
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from tqdm import tqdm
@@ -23,15 +22,14 @@ from sentiment.core.files import write_json
 RESULTS = Path("benchmarks/portable.json")
 REPETITIONS = 3
 STEPS = 10
-VARIANTS: dict[str, dict[str, Any]] = {"default": {}, "fp32": {"precision": "fp32"}, "portable": {}}
+VARIANTS = {"default": "auto", "fp32": "fp32", "portable": "portable"}
 
 
 def speed(variant: str, folder: Path) -> float:
     """Return the tokens per second of some steps in a fresh process, whose params.yaml is that of the variant."""
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
-    params["portable"] = variant == "portable"
-    params["train"] |= VARIANTS[variant]
+    params["precision"] = VARIANTS[variant]
     yaml.dump(params, folder / "params.yaml")
     command = [sys.executable, "-m", "benchmarks.growth", "data/tokenized/train.parquet", str(STEPS)]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}

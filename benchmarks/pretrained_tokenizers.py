@@ -1,6 +1,6 @@
-"""Say how the tokenizers of pretrained models cut the telling words and the sample reviews.
+"""Measure how the tokenizers of pretrained models cut the telling words and the sample reviews.
 
-Reads   a folder with one folder per tokenizer (its files as the hub has them; weights are not needed),
+Reads   a folder with a folder per tokenizer (its files as on the hub; weights are not needed),
         data/subsampled/validation.parquet
 Writes  benchmarks/pretrained_tokenizers.json    per tokenizer: tokens per word and per review, unknown tokens, words
                                                  kept whole, the telling words' pieces, reviews per second
@@ -17,7 +17,7 @@ from sentiment.core.files import write_json
 from sentiment.core.parquet import read_parquet
 from sentiment.params import load_params
 from sentiment.text.encoding import Encoder, load_tokenizer
-from sentiment.tokenizer_study.tokenizer_comparison import figures
+from sentiment.tokenizer_study.segmentation import figures
 
 REVIEWS = Path("data/subsampled/validation.parquet")
 RESULTS = Path("benchmarks/pretrained_tokenizers.json")

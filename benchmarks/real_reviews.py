@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     params = load_params()
     torch.set_num_threads(params.threads)
-    scorer = Scorer(MODEL, params.evaluate)
+    scorer = Scorer(MODEL, params)
     train = read_parquet("data/subsampled/train.parquet", ["text", "label"])
     words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
 

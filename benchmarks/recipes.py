@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,25 @@ from transformers.training_args import OptimizerNames
 from sentiment.model.device import device
 from sentiment.params import Params
 from sentiment.text.encoding import Padding, load_tokenizer
+from sentiment.training.averaging import MovingAverage
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.build import build
-from sentiment.training.fine_tune import AveragingTrainer, arguments, as_dataset
+from sentiment.training.fine_tune import LengthBucketTrainer, arguments, as_dataset
 
 PRETRAINED = Path("models/pretrained")
+
+
+class BatchTrainer(LengthBucketTrainer):
+    """The train stage's Trainer, which takes these batches of row numbers in place of its own where there are any."""
+
+    def __init__(self, *args: Any, batches: list[list[int]] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.batches = batches
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        if self.batches is None:
+            return super().get_train_dataloader()
+        return DataLoader(self.train_dataset, batch_sampler=self.batches, collate_fn=self.data_collator)
 
 
 def ours(
@@ -54,25 +69,22 @@ def ours(
     sampler = LengthBucketSampler(lengths if buckets else np.ones_like(lengths), params.train.batch_size, seed)
     steps = round(params.train.epochs * sampler.steps_per_epoch)
     dataset = as_dataset(train)
-    options = arguments(params.train, seed, steps, output, model.device)
+    options = arguments(params.model_copy(update={"seed": seed}), steps, output, model.device)
     if not fused_optimizer:
         options.optim = OptimizerNames.ADAMW_TORCH
-    trainer = AveragingTrainer(
+    batches = None
+    if not by_rows:
+        batches = batches_of_tokens(lengths, round(params.train.batch_size * lengths.mean()), seed)
+    return BatchTrainer(
         model,
         options,
         data_collator=Padding.of(tokenizer),
         train_dataset=dataset,
         eval_dataset=dataset,
         sampler=sampler,
-        decay=params.train.averaging,
-        layer_decay=params.train.layer_decay,
+        average=MovingAverage(model, params.train.averaging),
+        batches=batches,
     )
-    if not by_rows:
-        batches = batches_of_tokens(lengths, round(params.train.batch_size * lengths.mean()), seed)
-        trainer.get_train_dataloader = lambda: DataLoader(
-            dataset, batch_sampler=batches, collate_fn=trainer.data_collator
-        )
-    return trainer
 
 
 def batches_of_tokens(lengths: np.ndarray, tokens: int, seed: int) -> list[list[int]]:
@@ -136,7 +148,7 @@ def recipes(
 
     return {
         "ours": partial(mine, params),
-        "without bf16": partial(mine, changed(precision="fp32")),
+        "without bf16": partial(mine, params.model_copy(update={"precision": "fp32"})),
         f"without {attention} attention": partial(mine, params, attention=other),
         "without dropout 0": partial(mine, changed(dropout=None)),
         "without frozen embeddings": partial(mine, changed(freeze="none")),

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
-from benchmarks.large_table import make, timed
+from benchmarks.large_table import make, measure
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.serving.predictor import GRAPH, TOKENIZER
@@ -69,10 +69,10 @@ def main() -> None:
     for rows in ROWS:
         # In a process of its own: a child's peak memory starts from its parent's.
         code = f"from benchmarks.scoring import *; write_reviews(Path({str(folder)!r}), {rows})"
-        timed("-c", code, folder=folder, rows=rows)
+        measure("-c", code, folder=folder, rows=rows)
         for form in ("csv", "parquet"):
             arguments = [f"reviews.{form}", "-o", f"scored.{form}", "--model", str(model)]
-            took = timed("-m", "sentiment.predict", *arguments, folder=folder, rows=rows)
+            took = measure("-m", "sentiment.predict", *arguments, folder=folder, rows=rows)
             results.append({"file": form, "rows": rows} | took)
     write_json(RESULTS, sorted(results, key=lambda result: result["file"]))
     print(RESULTS.read_text(encoding="utf-8"))

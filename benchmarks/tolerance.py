@@ -22,7 +22,7 @@ from sentiment.params import load_params
 RESULTS = Path("benchmarks/tolerance.json")
 CHANGES: dict[str, dict[str, Any]] = {
     "one thread": {"threads": 1},
-    "fp32": {"train.precision": "fp32", "evaluate.precision": "fp32"},
+    "fp32": {"precision": "fp32"},
 }
 
 

@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from sentiment.core.labels import Labels
 from sentiment.core.schemas import Name, Names, Strict, read_yaml, validate
@@ -13,22 +12,13 @@ from sentiment.core.schemas import Name, Names, Strict, read_yaml, validate
 Size = Annotated[int, Field(ge=100)] | None
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
-Precision = Literal["auto", "fp32", "bf16"]
-
-
-def _no_number(choice: Any) -> Any:
-    # To Python, and so to a Literal, 1 is True.
-    if isinstance(choice, int | float) and not isinstance(choice, bool):
-        raise PydanticCustomError("literal_error", "Input should be False, True or 'by_length'")
-    return choice
+Precision = Literal["auto", "fp32", "bf16", "portable"]
 
 
 class Cleaning(Strict):
     """What is done to a review's text before anything reads it, in training and in use alike."""
 
     html_breaks: bool
-    control_characters: bool
-    unicode_nfc: bool
 
 
 class Download(Strict):
@@ -53,8 +43,7 @@ class Subsample(Cleaning):
 class Tokenize(Strict):
     max_length: int = Field(ge=8)
     train_max_length: Annotated[int, Field(ge=8)] | None
-    truncation: Literal["head", "tail", "head_tail"]
-    head_share: float = Field(gt=0, lt=1)
+    head_share: float = Field(ge=0, le=1)
     parts: list[Annotated[int, Field(ge=1, le=100)]] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -74,44 +63,25 @@ class Train(Strict):
     lr: float = Field(gt=0, le=0.1)
     batch_size: Count
     warmup_share: float = Field(ge=0, le=0.5)
-    weight_decay: float = Field(ge=0, le=1)
     scheduler: Literal["linear", "cosine", "constant"]
     averaging: float = Field(ge=0, lt=1)
     runs: int = Field(ge=1, le=100)
     pretrained_share: float = Field(ge=0, lt=1)
-    label_smoothing: float = Field(ge=0, lt=0.5)
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     layers: Annotated[int, Field(ge=1)] | None
     from_scratch: bool
     freeze: Literal["none", "embeddings", "encoder"]
-    freeze_layers: int = Field(ge=0)
     lora_rank: int = Field(ge=0)
-    layer_decay: float = Field(gt=0, le=1)
     pooling: Literal["mean", "first"]
-    head: Literal["probe", "random"]
-    correct_bias: Annotated[Literal[False, True, "by_length"], BeforeValidator(_no_number)]
-    precision: Precision
-    data_workers: int = Field(ge=0, le=64)
+    correct_bias: Literal["none", "sentences", "by_length"]
     validations_per_epoch: Count
     max_minutes: float = Field(gt=0)
     fit_budget: bool
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What the result depends on: all but who prepares the batches, and a time limit that doesn't shorten it."""
-        return self.model_dump(exclude={"data_workers"} | (set() if self.fit_budget else {"max_minutes"}))
-
-    @model_validator(mode="after")
-    def _probe_needs_the_mean(self) -> Self:
-        if self.head == "probe" and self.pooling != "mean":
-            raise ValueError("head: random where pooling is first (the probe is fitted on averages)")
-        return self
-
-    @model_validator(mode="after")
-    def _frozen_layers_have_frozen_embeddings(self) -> Self:
-        if self.freeze_layers and self.freeze != "embeddings":
-            raise ValueError("freeze: embeddings where freeze_layers is more than 0 (encoder freezes every layer)")
-        return self
+        """What the result depends on: all but a time limit that doesn't shorten the training."""
+        return self.model_dump(exclude=set() if self.fit_budget else {"max_minutes"})
 
     @model_validator(mode="after")
     def _a_shortened_training_runs_once(self) -> Self:
@@ -147,7 +117,6 @@ class Preprocessing(Strict):
 
 class Evaluate(Strict):
     batch_size: Count
-    precision: Precision
 
 
 class CrossDatasetEvaluate(Strict):
@@ -155,14 +124,11 @@ class CrossDatasetEvaluate(Strict):
 
 
 class Baseline(Strict):
-    ngrams: int = Field(ge=1, le=5)
     C: float = Field(gt=0)
 
 
 class CompareTokenizers(Strict):
     vocabulary: int = Field(ge=500)
-    seeds: int = Field(ge=2, le=100)
-    size: int = Field(ge=100)
     pretrained: list[Name]
 
 
@@ -177,7 +143,7 @@ class Params(Strict):
     cross_datasets: list[Name]
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1, le=1024)
-    portable: bool
+    precision: Precision
     download: Download
     subsample: Subsample
     tokenize: Tokenize
@@ -187,12 +153,6 @@ class Params(Strict):
     baseline: Baseline
     compare_tokenizers: CompareTokenizers
     export: Export
-
-    @model_validator(mode="after")
-    def _portable_bits_are_of_single_precision(self) -> Self:
-        if self.portable and "bf16" in {self.train.precision, self.evaluate.precision}:
-            raise ValueError("precision: auto or fp32 where portable is true (not every processor multiplies bf16)")
-        return self
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:

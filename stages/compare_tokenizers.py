@@ -60,8 +60,8 @@ def main() -> None:
     from sentiment.evaluation.scorer import Scorer
     from sentiment.metrics import points
     from sentiment.text.encoding import Encoder, load_tokenizer
-    from sentiment.tokenizer_study.token_bag import accuracy, difference, right
-    from sentiment.tokenizer_study.tokenizer_comparison import figures, own_tokenizer, renumber
+    from sentiment.tokenizer_study.segmentation import figures, load_own_tokenizer, renumber
+    from sentiment.tokenizer_study.token_bag import accuracy, difference, train_and_test
     from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS, learn
 
     fix_bits(params)
@@ -71,7 +71,7 @@ def main() -> None:
     models_own = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))["model"]
     tokenizers = {
         models_own: partial(load_tokenizer, PRETRAINED),
-        **{f"own/{name}": partial(own_tokenizer, name) for name in settings.pretrained},
+        **{f"own/{name}": partial(load_own_tokenizer, name) for name in settings.pretrained},
         **{name: partial(learn, name, texts, settings.vocabulary) for name in ALGORITHMS},
     }
     compared, rights, backends = {}, {}, {}
@@ -83,7 +83,7 @@ def main() -> None:
         speed = len(texts) / (time.perf_counter() - started)
         encoded_unseen = list(encode(unseen))
         ids, unseen_ids = ([review.input_ids for review in part] for part in (encoded, encoded_unseen))
-        rights[name] = right(ids, train.label, unseen_ids, validation.label, seeds)
+        rights[name] = train_and_test(ids, train.label, unseen_ids, validation.label, seeds)
         found = figures(tokenizer, unseen, encoded_unseen, params.tokenize.max_length)
         found |= accuracy(rights[name]) | difference(rights[name], rights[models_own])
         compared[name] = found

@@ -17,7 +17,7 @@ from pathlib import Path
 from sentiment.core.command import run
 from sentiment.model.reproducible import fix_bits
 from sentiment.params import load_params, load_preprocessing
-from sentiment.reviews.unseen import unseen
+from sentiment.reviews.unseen import read_unseen
 
 MODEL = Path("models/sentiment")
 CROSS = Path("data/cross")
@@ -32,14 +32,14 @@ def main() -> None:
     parser.add_argument("name", help="a dataset of catalog.yaml")
     name = parser.parse_args().name
     params = load_params()
-    reviews, counts = unseen(CROSS / f"{name}.parquet", TRAIN, load_preprocessing(MODEL).cleaning, params)
+    reviews, counts = read_unseen(CROSS / f"{name}.parquet", TRAIN, load_preprocessing(MODEL).cleaning, params)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
 
     from sentiment.evaluation.outputs import write_evaluation
     from sentiment.evaluation.scorer import Scorer
 
     fix_bits(params)
-    scorer = Scorer(MODEL, params.evaluate)
+    scorer = Scorer(MODEL, params)
     scores = scorer.score([review.input_ids for review in scorer.encode(reviews["text"].to_pylist())])
     write_evaluation(
         reviews,

@@ -1,6 +1,6 @@
 """Score the fine-tuned model on the test reviews, and show where it fails.
 
-Reads   models/sentiment/, data/tokenized/test.parquet, data/subsampled/test.parquet
+Reads   models/sentiment/, data/tokenized/test.parquet, data/subsampled/test.parquet, metrics/train.json
 Writes  metrics/evaluate.json                                accuracy with its interval, F1, ROC-AUC, calibration with
                                                              the temperature and without
         data/predictions/test.parquet                        id, label, score (the probability of positive)
@@ -11,6 +11,7 @@ Writes  metrics/evaluate.json                                accuracy with its i
     python -m stages.evaluate
 """
 
+import json
 from pathlib import Path
 
 from sentiment.core.command import run
@@ -22,6 +23,7 @@ from sentiment.params import load_params
 MODEL = Path("models/sentiment")
 TOKENIZED = Path("data/tokenized/test.parquet")
 SUBSAMPLED = Path("data/subsampled/test.parquet")
+TRAINING = Path("metrics/train.json")
 METRICS = Path("metrics/evaluate.json")
 PREDICTIONS = Path("data/predictions/test.parquet")
 ERRORS = Path("data/predictions/errors.md")
@@ -31,20 +33,21 @@ PLOTS = Path("plots/evaluate")
 def main() -> None:
     params = load_params()
     encoded = read_parquet(TOKENIZED, ["id", "label", "input_ids", "tokens"])
+    temperature = json.loads(TRAINING.read_text(encoding="utf-8"))["temperature"]
     reviews = read_parquet(SUBSAMPLED, ["id", "text", "label"]).to_pandas()
 
     from sentiment.evaluation.outputs import write_evaluation
     from sentiment.evaluation.scorer import Scorer
-    from sentiment.evaluation.slices import errors, points, slices
-    from sentiment.metrics import scores_of
+    from sentiment.evaluation.slices import errors, slices
+    from sentiment.metrics import points, scores_of
 
     fix_bits(params)
-    scorer = Scorer(MODEL, params.evaluate)
+    scorer = Scorer(MODEL, params)
     logits = scorer.logits(encoded["input_ids"].to_pylist())
     reviews["score"] = write_evaluation(
         encoded,
-        scores_of(logits / scorer.calibration.temperature),
-        uncalibrated=scores_of(logits),
+        scores_of(logits),
+        uncalibrated=scores_of(logits * temperature),
         metrics=METRICS,
         predictions=PREDICTIONS,
         plots=PLOTS,
@@ -52,7 +55,7 @@ def main() -> None:
 
     correct = ((reviews.score >= 0.5) == reviews.label).to_numpy()
     truncated = encoded["tokens"].to_numpy() > scorer.preprocessing.tokenize.max_length
-    write_json(PLOTS / "slices.json", points(slices(reviews.text, correct, truncated)))
+    write_json(PLOTS / "slices.json", points("slice", slices(reviews.text, correct, truncated)))
     with replacing(ERRORS) as file:
         file.write_text(errors(reviews), encoding="utf-8", newline="\n")
 

@@ -2,7 +2,7 @@
 
 Reads   models/sentiment/, data/tokenized/validation.parquet, data/tokenized/test.parquet
 Writes  models/exported/       model.onnx, tokenizer.json, serving.json (labels, special tokens), preprocessing.json,
-                               calibration.json, provenance.json, README.md; sentiment/serving/predictor.py loads them
+                               provenance.json, README.md; sentiment/serving/predictor.py loads them
                                without torch
         metrics/export.json    accuracy of both models on the test reviews, their agreement, the sizes of their graphs
 
@@ -19,7 +19,7 @@ from sentiment.core.errors import UserError
 from sentiment.core.files import replacing, write_json
 from sentiment.core.labels import LABELS
 from sentiment.core.parquet import read_parquet
-from sentiment.model.length_drift import FILE, load_calibration
+from sentiment.model.length_drift import FILE, load_length_drift
 from sentiment.model.reproducible import fix_bits
 from sentiment.params import Export, load_params, load_preprocessing
 from sentiment.serving.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
@@ -54,7 +54,7 @@ def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
 
 
 def write_companions(model: Path, folder: Path) -> None:
-    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, calibration."""
+    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, length drift."""
     from sentiment.text.encoding import Encoder, load_tokenizer
 
     encode = Encoder(load_tokenizer(model), load_preprocessing(model).tokenize).bare()
@@ -62,7 +62,8 @@ def write_companions(model: Path, folder: Path) -> None:
     serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
     write_json(folder / SERVING, serving.model_dump())
     for name in ("preprocessing.json", "provenance.json", FILE):
-        shutil.copyfile(model / name, folder / name)
+        if (model / name).exists():
+            shutil.copyfile(model / name, folder / name)
 
 
 def main() -> None:
@@ -86,7 +87,9 @@ def main() -> None:
     model = load(MODEL)
     sequences, labels = reviews["input_ids"].to_pylist(), reviews["label"].to_numpy()
     logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
-    original = scores_of(load_calibration(MODEL).without_drift(logits, sequences)) >= 0.5
+    if drift := load_length_drift(MODEL):
+        logits = drift.correct(logits, [len(ids) for ids in sequences])
+    original = scores_of(logits) >= 0.5
     graph = to_onnx(model, padding.side)
     largest = largest_values(graph, tqdm(observed, desc="observe", delay=1), params.threads)
 

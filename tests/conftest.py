@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from sentiment.params import Cleaning, Params, load_params
+from tests.heads import fit_head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -112,7 +113,7 @@ def params_with() -> Callable[..., Params]:
 
 @pytest.fixture(scope="session")
 def cleaning() -> Cleaning:
-    return Cleaning(html_breaks=True, control_characters=True, unicode_nfc=True)
+    return Cleaning(html_breaks=True)
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +156,7 @@ def build_with(
 
     def make(folder: Path = pretrained, **train: Any) -> "PreTrainedModel":
         torch.manual_seed(1)
-        return build(folder, tokenizer, params_with(train={"head": "random"} | train).train)
+        return build(folder, tokenizer, params_with(train=train).train)
 
     return make
 
@@ -172,17 +173,15 @@ def trained_once(
     """A folder as `train` leaves it, which no test changes; the model tells the toy reviews apart."""
     from sentiment.core.files import write_json
     from sentiment.text.encoding import load_tokenizer
-    from sentiment.training.build import fit_head
 
     model = build_with(pooling="mean")
-    fit_head(model, encoded, padding, "fp32")
+    fit_head(model, encoded, padding)
     folder = tmp_path_factory.mktemp("models") / "sentiment"
     model.save_pretrained(folder)
     load_tokenizer(pretrained).save_pretrained(folder)
     params = params_with(tokenize={"max_length": 64})
     cleaning = params.subsample.cleaning.model_dump()
     write_json(folder / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
-    write_json(folder / "calibration.json", {"temperature": 1.5})
     write_json(folder / "provenance.json", {})
     (folder / "README.md").write_text("library_name: transformers\n\n## Use\nWith torch.\n\n## Limits\nMany.\n")
     return folder

@@ -3,7 +3,6 @@
 import torch
 
 from sentiment.core.errors import UserError
-from sentiment.model.reproducible import is_portable
 
 # cuDNN's attention, which torch prefers on newer GPUs, plans anew for each length of a batch. Lengths vary, and a plan
 # takes longer than its batch.
@@ -16,16 +15,13 @@ def device() -> torch.device:
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively.
-
-    Portable bits don't depend on what a device can do.
-    """
+    """Say whether to compute in bfloat16; "auto" does where the device multiplies it natively."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         if precision == "bf16" and not native:
             raise UserError("params.yaml: precision is bf16, which this GPU does not multiply: take auto or fp32")
-        return native and precision != "fp32"
-    if precision != "auto" or is_portable():
+        return native and precision in {"auto", "bf16"}
+    if precision != "auto":
         return precision == "bf16"
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))

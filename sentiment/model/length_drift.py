@@ -1,6 +1,5 @@
-"""The drift of a model's scores with the length of what it reads."""
+"""How a model's scores drift with the length of what it reads."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,8 @@ from pydantic import Field
 
 from sentiment.core.schemas import Strict, read_yaml, validate
 
-FILE = "calibration.json"
+FILE = "length_drift.json"
+"""What train saves beside a model whose scores are corrected by length; other models have no such file."""
 
 
 class LengthDrift(Strict):
@@ -24,18 +24,7 @@ class LengthDrift(Strict):
         return (logits + np.stack([half, -half], axis=1)).astype(logits.dtype)
 
 
-class Calibration(Strict):
-    """What is saved beside a model as calibration.json."""
-
-    temperature: float = Field(gt=0)
-    length_drift: LengthDrift | None = None
-
-    def without_drift(self, logits: NDArray[np.floating], sequences: Sequence[Sequence[int]]) -> NDArray[np.floating]:
-        """Return the logits [texts, 2] of encoded texts as they are where no drift is known, else without it."""
-        return self.length_drift.correct(logits, [len(ids) for ids in sequences]) if self.length_drift else logits
-
-
-def load_calibration(model: Path) -> Calibration:
-    """Read a trained model's calibration; raise UserError when its file is missing or damaged."""
+def load_length_drift(model: Path) -> LengthDrift | None:
+    """Read a model's drift, None where it has none; raise UserError when its file is damaged."""
     path = model / FILE
-    return validate(Calibration, read_yaml(path), path)
+    return validate(LengthDrift, read_yaml(path), path) if path.exists() else None

@@ -1,4 +1,4 @@
-"""What a trained model says of itself: the model card for people, the provenance for whoever wants the same bits."""
+"""The model card: what a trained model is, how to use it, and its limits."""
 
 import re
 from typing import Any
@@ -34,10 +34,9 @@ that had no part in the choice is in the pipeline's `metrics/`.
 
 ## Use
 The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
-`AutoModelForSequenceClassification` alone needs `import sentiment.model.loading` before it where pooling is
-`mean`.
-Its logits are to be divided by {temperature:.3f}, the temperature of `calibration.json`, before a softmax turns them
-into scores.{drift}
+`AutoModelForSequenceClassification` alone needs `import sentiment.model.loading` before it where pooling is `mean`.
+A softmax turns its logits into calibrated scores: they were divided by {temperature:.3f}, a temperature that is part of
+the weights.{drift}
 
 ## Limits
 - It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
@@ -49,8 +48,8 @@ into scores.{drift}
 CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
 BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added to positive's log odds."
 DRIFT = """
-For each factor of e from {tokens:.0f} tokens on, positive's log odds drift by {slope:+.3f}, the `length_drift` of
-`calibration.json`, which is to be taken off before."""
+For each factor of e from {tokens:.0f} tokens on, positive's log odds drift by {slope:+.3f} (`length_drift.json`), which
+is to be taken off before."""
 AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 
@@ -60,7 +59,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
     `origin` is what download wrote of the pretrained model, `sizes` the splits' numbers of reviews, `metrics` those of
     the training.
     """
-    values = params.train.decisive | {"seed": params.seed, "threads": params.threads}
+    values = params.train.decisive | {"seed": params.seed, "threads": params.threads, "precision": params.precision}
     table = "\n".join(f"| {name} | {'' if value is None else value} |" for name, value in values.items())
     return CARD.format(
         params=params,
@@ -72,7 +71,7 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         parts=" and ".join("whole" if count == 1 else f"in {count} parts each" for count in params.tokenize.parts),
         validation=sizes["validation"],
         choice=(CHOICE if params.train.runs == 1 else AVERAGE).format(runs=params.train.runs, **metrics),
-        bias=BIAS.format(**metrics) if params.train.correct_bias else "",
+        bias=BIAS.format(**metrics) if "bias_shift" in metrics else "",
         drift=DRIFT.format(**metrics["length_drift"]) if "length_drift" in metrics else "",
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
@@ -82,8 +81,8 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
 
 EXPORTED_USE = """\
 ## Use
-`sentiment.serving.predictor.Predictor` loads this folder with numpy, pyarrow, tokenizers and onnxruntime; it cleans and encodes
-texts as in training, and calibrates the logits as `calibration.json` says.
+`sentiment.serving.predictor.Predictor` loads this folder with numpy, pyarrow, tokenizers and onnxruntime, and cleans
+and encodes texts as in training. A softmax turns the logits into calibrated scores.
 
 ## Exported
 `model.onnx` holds the weights as 8-bit integers, {bytes_int8:,} bytes instead of {bytes_fp32:,}. Of {n:,} test reviews

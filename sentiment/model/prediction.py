@@ -1,6 +1,6 @@
 """The logits that a classifier gives for encoded reviews."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -33,44 +33,27 @@ def fused_attention(model: PreTrainedModel) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def infer(
-    forward: Callable[..., torch.Tensor],
-    model: PreTrainedModel,
-    sequences: Sequence[Sequence[int]],
-    padding: Padding,
-    *,
-    batch_size: int,
-    precision: str,
-    title: str,
+def predict(
+    model: PreTrainedModel, sequences: Sequence[Sequence[int]], padding: Padding, *, batch_size: int, precision: str
 ) -> np.ndarray:
-    """Return `forward` of every encoded review, in their order: float32 [reviews, ...].
+    """Return the logits of encoded reviews, in their order: float32 [reviews, labels].
 
     Reviews of like length share a batch, so that little is computed for padding.
     """
+    model.eval()
     device = model.device
     bf16 = uses_bf16(precision, device)
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     outputs: list[np.ndarray] = []
-    with fused_attention(model), tqdm(total=len(order), desc=title, unit="review", delay=1) as progress:
+    with fused_attention(model), tqdm(total=len(order), desc="predict", unit="review", delay=1) as progress:
         # The longest come first: what they free has room for all others, where growing batches would each ask for more.
         for rows in reversed(batches):
             batch = padding([{"input_ids": sequences[row]} for row in rows])
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                output = forward(**{name: tensor.to(device) for name, tensor in batch.items()})
-            outputs.append(output.float().cpu().numpy())
+                logits = model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
+            outputs.append(logits.float().cpu().numpy())
             progress.update(len(rows))
     in_order = np.concatenate(outputs[::-1])
     in_order[order] = in_order.copy()
     return in_order
-
-
-def predict(
-    model: PreTrainedModel, sequences: Sequence[Sequence[int]], padding: Padding, *, batch_size: int, precision: str
-) -> np.ndarray:
-    """Return the logits of encoded reviews: float32 [reviews, labels]."""
-
-    def logits(**batch: torch.Tensor) -> torch.Tensor:
-        return model(**batch).logits
-
-    return infer(logits, model.eval(), sequences, padding, batch_size=batch_size, precision=precision, title="predict")

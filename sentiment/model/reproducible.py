@@ -32,13 +32,14 @@ def fix_bits(params: Params) -> None:
     The latter are chosen when the libraries are loaded: where they weren't asked for, the process starts anew, so
     what was done before is done again. Loads torch.
     """
-    if params.portable and not is_portable():
+    portable = params.precision == "portable"
+    if portable and not is_portable():
         sys.stdout.flush()
         os.execve(sys.executable, sys.orig_argv, os.environ | ENVIRONMENT)
 
     import torch
 
     torch.set_num_threads(params.threads)
-    if params.portable:
+    if portable:
         # Its kernels are cut to the sizes of the processor's caches.
         torch._C._set_mkldnn_enabled(False)

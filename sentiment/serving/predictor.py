@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sentiment.core.errors import UserError, reason
 from sentiment.core.schemas import Strict, read_yaml, validate
 from sentiment.metrics import scores_of
-from sentiment.model.length_drift import load_calibration
+from sentiment.model.length_drift import load_length_drift
 from sentiment.params import load_preprocessing
 from sentiment.text.cleaning import clean, is_text
 from sentiment.text.encoding import BareEncoder, SpecialTokens
@@ -47,8 +47,7 @@ class Predictor:
     a batch change each other's scores, and batches gain nothing once a review is longer than a sentence or two. One
     review alone has all threads.
 
-    Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews],
-    calibrated as the model's calibration.json says.
+    Raises UserError when the folder lacks a part of it. Scores are probabilities of positive, float64 [reviews].
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
@@ -57,7 +56,7 @@ class Predictor:
         if not folder.is_dir():
             raise UserError(f"{folder} is missing: dvc repro makes it")
         self.preprocessing = load_preprocessing(folder)
-        self.calibration = load_calibration(folder)
+        self.length_drift = load_length_drift(folder)
         serving = validate(Serving, read_yaml(folder / SERVING), folder / SERVING)
         self.labels = serving.labels
         with _readable(folder, TOKENIZER):
@@ -97,7 +96,9 @@ class Predictor:
         else:
             found = list(self.pool.map(partial(_logits, self.session), sequences))
         logits = np.array(found, np.float32).reshape(-1, len(self.labels))
-        return scores_of(self.calibration.without_drift(logits, sequences) / self.calibration.temperature)
+        if self.length_drift:
+            logits = self.length_drift.correct(logits, [len(ids) for ids in sequences])
+        return scores_of(logits)
 
 
 def _session(graph: Path, threads: int) -> "InferenceSession":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core.errors import UserError, readable
+from sentiment.core.errors import UserError, loading
 from sentiment.core.schemas import Strict
 from sentiment.params import Tokenize
 
@@ -28,17 +28,17 @@ CHUNK = 1000
 def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
     """Load a tokenizer from a local folder, fitted to the model beside it; raise UserError when the folder holds none.
 
-    Its model_max_length is what that model can take, its padding on the side that the model's classifier needs.
+    Its model_max_length is what that model can take; it pads on the side that the model's classifier needs.
     """
     from transformers import AutoTokenizer, DebertaV2Tokenizer
 
     folder = Path(folder)
-    with readable(folder, "tokenizer"):
+    with loading(folder, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         if isinstance(tokenizer, DebertaV2Tokenizer):
             tokenizer = _as_pretrained(tokenizer, folder)
     if tokenizer.pad_token is None:
-        # GPT-2 has none; what stands in for it is masked, so any token that no text holds does.
+        # GPT-2 has none. Padding is masked, so any token that no text holds will do.
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token is None:
         raise UserError(
@@ -46,7 +46,7 @@ def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
             "tokenizer_config.json"
         )
     if (folder / "config.json").is_file():
-        with readable(folder, "configuration"):
+        with loading(folder, "configuration"):
             _fit(tokenizer, json.loads((folder / "config.json").read_text(encoding="utf-8")))
     return tokenizer
 
@@ -54,8 +54,8 @@ def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
 def _as_pretrained(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "PreTrainedTokenizerBase":
     """Return a DeBERTa tokenizer with the normalization and the byte pieces that the model was pretrained with.
 
-    transformers builds it without either, so that "…", full-width letters and emoji become unknown. What is returned
-    is a fast tokenizer of no family, which is saved and loaded as it is.
+    transformers builds it without either, so that "…", full-width letters and emoji become unknown. The result is a
+    fast tokenizer of no family, which is saved and loaded as it is.
     """
     from tokenizers import Regex, Tokenizer, models, normalizers
     from transformers import PreTrainedTokenizerFast
@@ -81,20 +81,20 @@ def _as_pretrained(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> "PreTr
 
 
 def _fit(tokenizer: "PreTrainedTokenizerBase", config: dict[str, Any]) -> None:
-    """Limit the tokenizer to the positions of the model with this configuration, and let it pad on the right side."""
+    """Limit the tokenizer to the positions of the model with this configuration, and set the side that it pads on."""
     import torch
     from transformers import AutoConfig, AutoModel
 
     encoder = AutoConfig.for_model(**config.get("encoder", config))
-    # Only XLNet's classifier reads the last place, so only it needs the padding before the text. Other tokenizers that
-    # pad there do so to generate text; absolute positions would then depend on the padding.
+    # Only XLNet's classifier reads the last position, so only it needs the padding before the text. Other tokenizers
+    # that pad there do so to generate text; absolute positions would then depend on the padding.
     tokenizer.padding_side = "left" if encoder.model_type == "xlnet" else "right"
     positions = getattr(encoder, "max_position_embeddings", None) or -1
     if positions < 0:
         return  # they are relative: there is no limit
     with torch.device("meta"):
         modules = AutoModel.from_config(encoder).named_modules()
-    # RoBERTa and its kin keep the places up to the padding token's for padding, and begin to count after them.
+    # RoBERTa and its kin reserve the positions up to the padding token's id, and start to count after them.
     padding = [getattr(module, "padding_idx", None) for name, module in modules if name.endswith("position_embeddings")]
     kept = padding[0] + 1 if padding and padding[0] is not None else 0
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions - kept)
@@ -121,7 +121,7 @@ class Encoder:
         return _encode(texts, ids, self._special_tokens(), self.params)
 
     def bare(self) -> "BareEncoder":
-        """Return the same encoder without transformers, for a fast tokenizer, which is left as it is."""
+        """Return the same encoder without transformers; it takes a fast tokenizer, and leaves that as it is."""
         from tokenizers import Tokenizer
 
         backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
@@ -146,9 +146,9 @@ class Encoder:
 
 
 class SpecialTokens(Strict):
-    """The ids that a tokenizer keeps for itself.
+    """The ids of a tokenizer's special tokens.
 
-    `before` and `after` enclose every text, `reserved` stand for no text, `padding` fills what has no token.
+    `before` and `after` enclose every text, `reserved` never stand for text, `padding` fills up shorter rows.
     """
 
     before: list[int]
@@ -193,7 +193,7 @@ def _encode(
             # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
             ids = found if reserved.isdisjoint(found) else [token for token in found if token not in reserved]
             unknown = 0 if special.unknown is None else ids.count(special.unknown)
-            # GPT-2 encodes nothing as nothing, of which a model can make nothing.
+            # GPT-2 encodes an empty text as no ids at all, which no model can read.
             input_ids = [*special.before, *truncate(ids, room, params), *special.after] or [special.padding]
             yield Encoded(input_ids, len(special.before) + len(ids) + len(special.after), unknown)
 
@@ -208,10 +208,10 @@ class Encoded:
 
 
 def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:
-    """Cut a review's ids to `room`, keeping its head, its tail, or both (head_share of the room for the head)."""
+    """Cut a review's ids to `room`, head_share of which is for its beginning and the rest for its end."""
     if len(ids) <= room:
         return ids
-    head = {"head": room, "tail": 0, "head_tail": round(room * params.head_share)}[params.truncation]
+    head = round(room * params.head_share)
     tail = room - head
     return ids[:head] + ids[len(ids) - tail :]
 

@@ -1,74 +1,97 @@
-"""Several trainings from the same start, and the average of their weights (a model soup).
+"""Averages of weights: over the steps of a training, over several trainings, and with the pretrained ones."""
 
-Trainings whose batches come in another order end in the same basin of the loss, at its rim in other directions. The
-average lies deeper in it, and reads other kinds of reviews better than each of them, at the cost of one model
-(Wortsman et al. 2022, arXiv:2203.05482; Rame et al. 2022, arXiv:2205.09739).
-
-The pretrained weights are in reach of the trained ones, too, and on the way between them lie models that keep more of
-what they could read before (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
-"""
-
-import json
-import shutil
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
-from safetensors.torch import load_file, save_model
+from safetensors.torch import load_file, load_model, save_model
 from torch import nn
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from sentiment.core.files import replacing, write_json
-from sentiment.params import Params
-from sentiment.text.encoding import Padding
-from sentiment.training.fine_tune import fine_tune
+from sentiment.core.files import replacing
 
-WEIGHTS = "weights.safetensors"
-METRICS = "metrics.json"
-CURVES = "curves"
-SUMMED = ("steps", "steps_asked", "best_step", "validations")
+AVERAGE = "average.safetensors"
+"""The moving average, in each checkpoint."""
+BEST = "best.safetensors"
+"""Beside the checkpoints: the moving average at the validation that `best_step` names."""
 
 
-def fine_tune_several(
-    model: PreTrainedModel,
-    padding: Padding,
-    train: pa.Table,
-    validation: pa.Table,
-    params: Params,
-    *,
-    checkpoints: Path,
-    curves: Path,
-) -> dict[str, Any]:
-    """Fine-tune the model `train.runs` times and leave it with the average of the weights; return its metrics.
+class MovingAverage(TrainerCallback):
+    """Keep a moving average of the weights beside a training, and on disk what it was where it validated best.
 
-    As `fine_tune`, for each run with the next seed; the curves are those of the first one, the steps those of all, and
-    no run's validation is the average's. What runs left in `checkpoints` is continued from.
+    The average over the last steps generalizes better than any one step's weights do (Izmailov et al. 2018,
+    arXiv:1803.05407). `decay` is the share of it that a step leaves; 0 is no average. The validations must see it:
+    evaluate the model within `applied`. It is saved in every checkpoint and continued from there.
     """
-    start = {name: weight.clone() for name, weight in model.state_dict().items()}
-    finished = [checkpoints / f"finished-{run}" for run in range(params.train.runs)]
-    for run, folder in enumerate(finished):
-        if not folder.exists():
-            print(f"run {run + 1} of {params.train.runs}")
-            places = {"checkpoints": checkpoints / f"run-{run}", "curves": checkpoints / "curves" if run else curves}
-            seeded = params.model_copy(update={"seed": (params.seed + run) % 2**32})
-            model.load_state_dict(start)
-            # What a run draws before its first step must not depend on whether the one before it was just run.
-            set_seed(seeded.seed)
-            metrics = fine_tune(model, padding, train, validation, seeded, **places)
-            with replacing(folder) as temporary:
-                temporary.mkdir()
-                save_model(model, temporary / WEIGHTS)
-                write_json(temporary / METRICS, metrics)
-                shutil.copytree(places["curves"], temporary / CURVES)
-            shutil.rmtree(places["checkpoints"])
-    take_average(model, [folder / WEIGHTS for folder in finished])
-    # Where the first run was finished by an earlier process, they are not there.
-    shutil.copytree(finished[0] / CURVES, curves, dirs_exist_ok=True)
-    runs = [json.loads((folder / METRICS).read_text(encoding="utf-8")) for folder in finished]
-    sums = {name: sum(run[name] for run in runs) for name in SUMMED}
-    return {name: sums.get(name, value) for name, value in runs[0].items() if name != "validation"}
+
+    def __init__(self, model: PreTrainedModel, decay: float) -> None:
+        self.model, self.decay = model, decay
+        # What is frozen is its own average.
+        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self.averages = [weight.detach().clone() for weight in self.weights]
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the model have the averages for its weights for a while."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for weight, average in zip(self.weights, self.averages, strict=True):
+            weight.data, average.data = average.data, weight.data
+
+    @torch.no_grad()
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        step = state.global_step
+        # The first steps leave less of the average, so that it doesn't lag behind them.
+        kept = min(self.decay, (1 + step) / (10 + step)) if step else 0
+        for average, weight in zip(self.averages, self.weights, strict=True):
+            average.lerp_(weight, 1 - kept)
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if best_step(state.log_history, len(kwargs["eval_dataloader"].dataset)) == state.global_step:
+            # The validation is within `applied`.
+            with replacing(Path(args.output_dir, BEST)) as temporary:
+                save_model(self.model, temporary)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        with self.applied(), replacing(_checkpoint(args, state) / AVERAGE) as temporary:
+            save_model(self.model, temporary)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.global_step:
+            with self.applied():
+                load_model(self.model, _checkpoint(args, state) / AVERAGE)
+
+
+def _checkpoint(args: TrainingArguments, state: TrainerState) -> Path:
+    return Path(args.output_dir, f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}")
+
+
+def best_step(log_history: Sequence[Mapping[str, Any]], reviews: int) -> int:
+    """Return the step of the validation to keep: the newest whose accuracy is within one standard error of the best.
+
+    Later ones have seen more, at a lower learning rate; a smaller difference on so many validation reviews is chance
+    (the one-standard-error rule, Breiman et al. 1984, section 3.4.3). Each is compared with those up to it.
+    """
+    best, kept = 0.0, 0
+    for entry in log_history:
+        if "eval_accuracy" in entry:
+            best = max(best, entry["eval_accuracy"])
+            if entry["eval_accuracy"] >= best - math.sqrt(best * (1 - best) / reviews):
+                kept = entry["step"]
+    return kept
 
 
 def weights_of(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -78,7 +101,11 @@ def weights_of(module: nn.Module) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def mix_in(module: nn.Module, weights: Mapping[str, torch.Tensor], share: float) -> None:
-    """Move the module's weights towards those of the same names, by that share of the way."""
+    """Move the module's weights towards those of the same names, by that share of the way.
+
+    On the way from the trained weights to the pretrained ones lie models that keep more of what they could read before
+    (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
+    """
     own = module.state_dict()
     for name, weight in weights.items():
         if weight.is_floating_point():

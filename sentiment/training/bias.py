@@ -13,25 +13,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
 from transformers import PreTrainedModel
 
 from sentiment.core.errors import UserError
 from sentiment.model.length_drift import LengthDrift
 from sentiment.model.prediction import predict
+from sentiment.params import Params
 from sentiment.text.encoding import Padding
+from sentiment.training.layers import output_layer
 
 
-def output_bias(model: PreTrainedModel) -> nn.Parameter:
-    """Return the bias of the layer that gives the logits [labels]; raise UserError where it has none, as GPT-2's."""
-    labels = model.config.num_labels
-    outputs = [layer for layer in model.modules() if isinstance(layer, nn.Linear) and layer.out_features == labels]
-    if not outputs or outputs[-1].bias is None:
+def check_bias(model: PreTrainedModel, sentences: pa.Table, reviews: pa.Table, correction: str) -> None:
+    """Raise UserError where the bias can't be corrected in this way (a value of train.correct_bias), before a training.
+
+    The layer that gives the logits must have a bias, as GPT-2's own classifier has not; for by_length the reviews must
+    be longer than their sentences.
+    """
+    if correction != "none" and output_layer(model).bias is None:
         raise UserError(
-            f"params.yaml: train.correct_bias is true, and the classifier of {model.config.model_type} has no bias: "
-            "take train.pooling: mean, or train.correct_bias: false"
+            f"params.yaml: train.correct_bias is {correction}, and the classifier of {model.config.model_type} has no "
+            "bias: take train.pooling: mean, or train.correct_bias: none"
         )
-    return outputs[-1].bias
+    if correction == "by_length":
+        typical_lengths(sentences, reviews)
 
 
 def matching_shift(labels: ArrayLike, logits: NDArray[np.floating]) -> float:
@@ -44,11 +48,12 @@ def matching_shift(labels: ArrayLike, logits: NDArray[np.floating]) -> float:
 
 
 @torch.no_grad()
-def correct_bias(model: PreTrainedModel, texts: pa.Table, padding: Padding, precision: str) -> float:
+def correct_bias(model: PreTrainedModel, texts: pa.Table, padding: Padding, params: Params) -> float:
     """Shift the model's bias by the matching shift of encoded texts (`input_ids`, `label`), and return the shift."""
-    logits = predict(model, texts["input_ids"].to_pylist(), padding, batch_size=64, precision=precision)
+    sequences = texts["input_ids"].to_pylist()
+    logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision=params.precision)
     shift = matching_shift(texts["label"].to_numpy(), logits)
-    bias = output_bias(model)
+    bias = output_layer(model).bias
     # Half of it on either side, so that the logits stay around zero.
     bias.add_(torch.tensor([-shift / 2, shift / 2], dtype=bias.dtype, device=bias.device))
     return shift
@@ -64,7 +69,7 @@ def typical_lengths(sentences: pa.Table, reviews: pa.Table) -> tuple[float, floa
     if long < 2 * short:
         raise UserError(
             f"params.yaml: train.correct_bias is by_length, and the validation reviews have {long:.0f} tokens where "
-            f"their sentences have {short:.0f}, less than twice as many: take true"
+            f"their sentences have {short:.0f}, less than twice as many: take sentences"
         )
     return short, long
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
 from transformers import (
     AutoConfig,
@@ -14,14 +13,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from sentiment.core.errors import UserError, readable
+from sentiment.core.errors import UserError, loading
 from sentiment.core.labels import LABELS
 from sentiment.model.architecture import MeanPooledClassifier, MeanPooledConfig, without_pooler
 from sentiment.model.device import device
-from sentiment.model.prediction import infer
 from sentiment.params import Train
-from sentiment.text.encoding import Padding
-from sentiment.training.layers import check_layers, freeze, keep_layers
+from sentiment.training.layers import freeze, keep_layers
 
 
 def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Train) -> PreTrainedModel:
@@ -31,7 +28,7 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     """
     # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
     attention = "eager" if device().type == "cpu" else None
-    with readable(pretrained, "configuration"):
+    with loading(pretrained, "configuration"):
         config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
     if params.layers is not None:
         keep_layers(config, params.layers)
@@ -60,14 +57,13 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     # Whatever precision the configuration names.
     model.float()
     _make_room(model, len(tokenizer))
-    check_layers(model, params)
-    freeze(model, params.freeze, params.freeze_layers)
+    freeze(model, params.freeze)
     return model
 
 
 def _pretrained(kind: Any, folder: Path | str, config: PreTrainedConfig, attention: str | None) -> PreTrainedModel:
     """Load the encoder's weights in single precision, whatever they are stored in; raise UserError when some lack."""
-    with readable(folder, "weights"):
+    with loading(folder, "weights"):
         model, report = kind.from_pretrained(
             folder,
             config=config,
@@ -96,27 +92,3 @@ def _make_room(model: PreTrainedModel, tokens: int) -> None:
         encoder.resize_token_embeddings(tokens)
         if isinstance(model, MeanPooledClassifier):
             model.config.encoder.vocab_size = tokens
-
-
-def fit_head(model: MeanPooledClassifier, train: pa.Table, padding: Padding, precision: str) -> None:
-    """Set the head to a logistic regression from the encoder's features to the labels of `train`.
-
-    A random head's first gradients distort the features; a fitted one's do not, which serves reviews unlike those of
-    the training most (Kumar et al. 2022, arXiv:2202.10054).
-    """
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    sequences = train["input_ids"].to_pylist()
-    features = infer(
-        model.features, model.eval(), sequences, padding, batch_size=64, precision=precision, title="probe"
-    )
-    # Its threads follow the machine's cores unless told otherwise, and the last bits of its sums follow the threads.
-    with threadpool_limits(torch.get_num_threads()):
-        probe = LogisticRegression(max_iter=10_000).fit(features, train["label"].to_numpy())
-    # The probe has one output, the log odds of positive; half of it and its negative give two logits the same odds.
-    weight = torch.tensor(probe.coef_ / 2, dtype=torch.float32)
-    bias = torch.tensor(probe.intercept_ / 2, dtype=torch.float32)
-    with torch.no_grad():
-        model.head.weight.copy_(torch.cat([-weight, weight]))
-        model.head.bias.copy_(torch.cat([-bias, bias]))

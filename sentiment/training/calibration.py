@@ -1,7 +1,20 @@
-"""Scores that mean what they say: the temperature of a model's logits, and their drift with the length of a text."""
+"""Calibrate a trained classifier: correct its bias, and fold a temperature into the weights of its last layer."""
+
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import torch
 from numpy.typing import ArrayLike, NDArray
+from transformers import PreTrainedModel
+
+from sentiment.metrics import evaluate, scores_of
+from sentiment.model.length_drift import LengthDrift
+from sentiment.model.prediction import predict
+from sentiment.params import Params
+from sentiment.text.encoding import Padding
+from sentiment.training.bias import correct_bias, length_drift
+from sentiment.training.layers import output_layer
 
 LIMITS = (0.05, 20.0)
 """Below, nearly every score would be certain; above, nearly none would differ from 0.5."""
@@ -30,3 +43,36 @@ def fit_temperature(labels: ArrayLike, logits: NDArray[np.floating]) -> float:
     low, high = LIMITS
     found = minimize_scalar(loss, bounds=(1 / high, 1 / low), method="bounded", options={"xatol": 1e-9})
     return float(1 / found.x)
+
+
+@torch.no_grad()
+def divide_logits(model: PreTrainedModel, temperature: float) -> None:
+    """Divide the weights and the bias of the model's last layer, and so its logits, by the temperature."""
+    for weight in output_layer(model).parameters():
+        weight.div_(temperature)
+
+
+def calibrate(
+    model: PreTrainedModel, padding: Padding, validation: pa.Table, sentences: pa.Table, params: Params
+) -> dict[str, Any]:
+    """Correct the model's bias as train.correct_bias says, then divide its logits by the temperature that fits them.
+
+    The tables hold `input_ids` and `label`. Returns bias_shift, length_drift (either only where it was corrected),
+    validation (accuracy and log loss, the latter before the temperature) and temperature.
+    """
+    found: dict[str, Any] = {}
+    if params.train.correct_bias != "none":
+        found["bias_shift"] = correct_bias(model, sentences, padding, params)
+    labels, sequences = validation["label"].to_numpy(), validation["input_ids"].to_pylist()
+    logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision=params.precision)
+    drift = None
+    if params.train.correct_bias == "by_length":
+        drift = length_drift(sentences, validation, logits)
+        logits = drift.correct(logits, [len(ids) for ids in sequences])
+    metrics = evaluate(labels, scores_of(logits))
+    found["validation"] = {name: metrics[name] for name in ("accuracy", "log_loss")}
+    found["temperature"] = fit_temperature(labels, logits)
+    divide_logits(model, found["temperature"])
+    if drift:
+        found["length_drift"] = LengthDrift(slope=drift.slope / found["temperature"], tokens=drift.tokens).model_dump()
+    return found

@@ -1,4 +1,4 @@
-"""Checkpoints of unfinished trainings: where they lie, who may use them, and which one to continue from.
+"""Checkpoints of unfinished trainings: where they lie, who may use them, and which one to resume from.
 
 A training holds a lock on its folder while it runs. The folders of other trainings are kept for whoever continues
 those: the KEPT newest, and any that is locked, as several experiments may run at once.
@@ -18,25 +18,26 @@ from filelock import FileLock, Timeout
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
+from sentiment.training.averaging import AVERAGE
 
 LOCK = "lock"
 KEPT = 3
 """Folders of other, unfinished trainings that stay; each holds two checkpoints, of four times the weights' size."""
 
 
-def folder_for(provenance: dict[str, Any], code: Iterable[Path]) -> Path:
-    """Return the checkpoint folder of the training that this provenance and these files' contents determine.
+def folder_for(provenance: dict[str, Any], code: Iterable[Path], root: Path) -> Path:
+    """Return the checkpoint folder of the training that this provenance and the code, files below `root`, determine.
 
     It lies below SENTIMENT_CHECKPOINT_DIR, or ./checkpoints: an absolute folder there lets runs in DVC's temporary
     workspaces be continued.
     """
-    key = json.dumps([provenance, {path.as_posix(): sha256(path) for path in code}], sort_keys=True)
+    key = json.dumps([provenance, {path.relative_to(root).as_posix(): sha256(path) for path in code}], sort_keys=True)
     root = Path(os.environ.get("SENTIMENT_CHECKPOINT_DIR", "checkpoints"))
     return root / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Lock the folder while this training runs, and remove the older ones that no training runs in.
 
     Raises UserError where another process runs the same training. A process that is killed leaves no lock.
@@ -75,9 +76,9 @@ def newest_complete(folder: Path) -> Path | None:
 
 
 def _is_complete(checkpoint: Path) -> bool:
-    """Say whether trainer_state.json, which the Trainer writes last, is there and whole."""
+    """Say whether the Trainer's state, the last that it writes, is whole, and the average that follows it is there."""
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return True
+    return (checkpoint / AVERAGE).is_file()

@@ -1,4 +1,4 @@
-"""Where a model's embeddings and layers are, whatever its family: for cutting, freezing, rates by layer, and LoRA."""
+"""Where a model's embeddings, layers and output are, whatever its family: to cut, freeze, adapt or correct them."""
 
 from itertools import takewhile
 
@@ -7,24 +7,6 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from sentiment.core.errors import UserError
-from sentiment.params import Train
-
-
-def depths(model: PreTrainedModel) -> dict[str, int]:
-    """Return each parameter's depth by its name: 0 for embeddings, 1 for the lowest layer, 2 for the next and so on.
-
-    The head, and what else follows the layers, is one deeper than the top layer.
-    """
-    encoder = model.base_model
-    layers = _layers(encoder)
-    depth = {id(weight): number for number, layer in enumerate(layers, 1) for weight in layer.parameters()}
-    tables = [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-    # DeBERTa's layers share a table of relative positions, and its norm.
-    norm = getattr(getattr(encoder, "encoder", None), "LayerNorm", None)
-    below = [weight for module in [*tables, *([norm] if norm else [])] for weight in module.parameters()]
-    below += takewhile(lambda weight: id(weight) not in depth, encoder.parameters())
-    depth = {id(weight): 0 for weight in below} | depth
-    return {name: depth.get(id(weight), len(layers) + 1) for name, weight in model.named_parameters()}
 
 
 def keep_layers(config: PreTrainedConfig, layers: int) -> None:
@@ -50,35 +32,32 @@ def matrices(encoder: PreTrainedModel) -> list[str]:
     ]
 
 
-def check_layers(model: PreTrainedModel, params: Train) -> None:
-    """Raise UserError when the parameters ask for layers that the model does not have."""
-    if params.freeze_layers == 0 and params.layer_decay == 1:
-        return
-    encoder = model.base_model
-    layers = len(_layers(encoder))
-    if layers != encoder.config.num_hidden_layers:
-        raise UserError(
-            f"params.yaml: train.freeze_layers is {params.freeze_layers} and train.layer_decay {params.layer_decay:g}, "
-            f"but a model of the family {encoder.config.model_type} shares the weights among its layers: take 0 and 1"
-        )
-    if params.freeze_layers > layers:
-        raise UserError(
-            f"params.yaml: train.freeze_layers is {params.freeze_layers}, but the model has {layers} layers: lower it"
-        )
+def output_layer(model: PreTrainedModel) -> nn.Linear:
+    """Return the layer that gives the logits: the last linear one with as many outputs as there are labels."""
+    labels = model.config.num_labels
+    return [layer for layer in model.modules() if isinstance(layer, nn.Linear) and layer.out_features == labels][-1]
 
 
-def freeze(model: PreTrainedModel, what: str, layers: int = 0) -> None:
-    """Stop the gradient of the embeddings and so many of the lowest layers, of the whole encoder, or of nothing.
+def freeze(model: PreTrainedModel, what: str) -> None:
+    """Stop the gradient of the embeddings, of the whole encoder, or of nothing: "embeddings", "encoder" or "none".
 
-    `what` is "embeddings", "encoder" or "none". Nothing below a frozen layer learns, so that the gradient's way ends
-    above it.
+    Whatever feeds the lowest layer counts as embeddings, so that the gradient's way ends there.
     """
     if what == "encoder":
         model.base_model.requires_grad_(requires_grad=False)
     elif what == "embeddings":
-        depth = depths(model)
-        for name, weight in model.named_parameters():
-            weight.requires_grad_(depth[name] > layers)
+        for weight in _embeddings(model.base_model):
+            weight.requires_grad = False
+
+
+def _embeddings(encoder: PreTrainedModel) -> list[nn.Parameter]:
+    """Return the weights that feed the lowest layer."""
+    layers = {id(weight) for weight in _layers(encoder).parameters()}
+    tables = [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
+    # DeBERTa's layers share a table of relative positions, and its norm.
+    norm = getattr(getattr(encoder, "encoder", None), "LayerNorm", None)
+    shared = [weight for module in [*tables, *([norm] if norm else [])] for weight in module.parameters()]
+    return [*shared, *takewhile(lambda weight: id(weight) not in layers, encoder.parameters())]
 
 
 def _layers(encoder: PreTrainedModel) -> nn.ModuleList:
@@ -87,6 +66,6 @@ def _layers(encoder: PreTrainedModel) -> nn.ModuleList:
     if not stacks:
         raise UserError(
             f"params.yaml: no layers were found in a model of the family {encoder.config.model_type}: take "
-            "train.freeze: none or encoder, and train.layer_decay: 1"
+            "train.freeze: none or encoder"
         )
     return next((stack for stack in stacks if len(stack) == encoder.config.num_hidden_layers), stacks[0])

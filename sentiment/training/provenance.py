@@ -1,10 +1,14 @@
-"""All that the bits of a training depend on."""
+"""What a training was made from: all that its bits depend on."""
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from sentiment.core.files import sha256
+from sentiment.model.device import device, uses_bf16
 from sentiment.model.reproducible import is_portable
+from sentiment.params import Params
 
 PACKAGES = (
     "accelerate",
@@ -20,17 +24,29 @@ PACKAGES = (
 )
 
 
-def environment(threads: int, device: str, *, bf16: bool) -> dict[str, Any]:
+def environment(params: Params) -> dict[str, Any]:
     """Return all of the machine and its software that the bits of a training depend on."""
     import torch
 
+    on_gpu = device().type == "cuda"
     return {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
-        "threads": threads,
+        "threads": params.threads,
         "portable": is_portable(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "cuda": torch.version.cuda,
-        "precision": "bf16" if bf16 else "fp32",
+        "precision": "bf16" if uses_bf16(params.precision, device()) else "fp32",
+    }
+
+
+def provenance_of(params: Params, inputs: list[Path]) -> dict[str, Any]:
+    """Return the environment, the sha256 of every file in the folders `inputs`, and the parameters that decide."""
+    files = [path for folder in inputs for path in sorted(folder.rglob("*")) if path.is_file()]
+    decisive = {"seed": params.seed, "train": params.train.decisive, "evaluate": params.evaluate.model_dump()}
+    return {
+        "environment": environment(params),
+        "inputs": {path.as_posix(): sha256(path) for path in files},
+        "parameters": decisive,
     }

@@ -47,8 +47,6 @@ def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words.save(str(folder / "tokenizers" / "whole.json"))
     shutil.copytree(exported, folder / "model")
-    # A tiny model is never sure; with this it is, here and there.
-    (folder / "model" / "calibration.json").write_text('{"temperature": 0.1}')
     (folder / "model" / "README.md").write_text("---\nlicense: cc0\n---\n# Tiny\n\nKnows a few words.\n")
     return Settings(model=folder / "model", metrics=folder / "metrics", tokenizers=folder / "tokenizers", threads=1)
 

@@ -102,7 +102,7 @@ def test_the_model_tells_what_it_is(client: TestClient, settings: Settings) -> N
     found = client.get("/api/v1/model").json()
 
     assert found["labels"] == ["negative", "positive"]
-    assert (found["max_length"], found["temperature"]) == (64, 0.1)
+    assert (found["max_length"], found["head_share"]) == (64, 0.25)
     assert found["card"] == (settings.model / "README.md").read_text()
     assert found["metrics"]["cross/books"]["accuracy"] == 0.875
 

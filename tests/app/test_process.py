@@ -58,7 +58,7 @@ def test_sighup_takes_a_new_model_without_a_dropped_request_and_keeps_it_over_a_
 
     with ThreadPoolExecutor(4) as threads:
         asked = [threads.submit(ask) for _ in range(4)]
-        write_json(own_model / "calibration.json", {"temperature": 3.0})
+        write_json(own_model / "length_drift.json", {"slope": 0.5, "tokens": 2.0})
         server.signal(signal.SIGHUP)
         for _ in range(300):
             answer = predict(server.url, [LONG]).json()

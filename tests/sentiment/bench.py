@@ -10,10 +10,10 @@ from transformers import PreTrainedModel, set_seed
 
 from sentiment.params import Params
 from sentiment.text.encoding import Padding
-from sentiment.training.averaging import fine_tune_several
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit
 from sentiment.training.fine_tune import fine_tune
+from sentiment.training.runs import fine_tune_several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,6 @@ TINY = {
     "warmup_share": 0.0,
     "dropout": 0.1,
     "freeze": "none",
-    "head": "random",
-    "precision": "fp32",
     "validations_per_epoch": 2,
     "max_minutes": 60,
 }

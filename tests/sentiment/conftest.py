@@ -27,4 +27,4 @@ def bench(tmp_path: Path, pretrained: Path, tokenizer: "PreTrainedTokenizerFast"
 def tiny(params_with: Callable[..., Params]) -> Callable[..., Params]:
     from tests.sentiment.bench import TINY
 
-    return lambda **train: params_with(seed=3, train=TINY | train)
+    return lambda **train: params_with(seed=3, precision="fp32", train=TINY | train)

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate as figures_of
 from sentiment.metrics import scores_of
-from sentiment.model.length_drift import load_calibration
-from sentiment.params import Evaluate, load_params
+from sentiment.model.length_drift import load_length_drift
+from sentiment.params import load_params
 from sentiment.training.calibration import fit_temperature
 from stages import behaviour, evaluate, train
 
@@ -33,7 +33,7 @@ SMALL = {
     "  lr: 1.5e-4": "  lr: 5e-3",
     "  batch_size: 16": "  batch_size: 8",
     "  max_length: 192": "  max_length: 8",
-    "  precision: auto": "  precision: fp32",
+    "precision: auto": "precision: fp32",
     "threads: 2": "threads: 1",
 }
 
@@ -50,8 +50,8 @@ def folder(
         assert old in text
         text = text.replace(old, new)
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
-    (tmp_path / "sentiment").mkdir()
-    shutil.copy(ROOT / "sentiment/evaluation/behaviour.yaml", tmp_path / "sentiment")
+    (tmp_path / "sentiment/evaluation").mkdir(parents=True)
+    shutil.copy(ROOT / "sentiment/evaluation/behaviour.yaml", tmp_path / "sentiment/evaluation")
     monkeypatch.chdir(tmp_path)
 
     encoded = list(Encoder(tokenizer, load_params().tokenize)(toy_reviews["text"].to_pylist()))
@@ -73,6 +73,7 @@ def model(folder: Path, trained: Path) -> Path:
     """Put a trained model, which reads 8 tokens, where the stages look for it."""
     shutil.copytree(trained, folder / "models/sentiment")
     preprocessing = read("models/sentiment/preprocessing.json")
+    write_json("metrics/train.json", {"temperature": 1.5})
     write_json("models/sentiment/preprocessing.json", preprocessing | {"tokenize": load_params().tokenize.model_dump()})
     return folder / "models/sentiment"
 
@@ -92,16 +93,14 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     """Run the train stage; return its metrics and the saved model's logits of the validation reviews."""
     shutil.copytree(pretrained, folder / "models/pretrained")
 
-    def run(
-        *, correct_bias: bool | str, runs: int = 1, pretrained_share: float = 0.0
-    ) -> tuple[dict[str, Any], np.ndarray]:
+    def run(*, correct_bias: str, runs: int = 1, pretrained_share: float = 0.0) -> tuple[dict[str, Any], np.ndarray]:
         text = Path("params.yaml").read_text(encoding="utf-8")
-        text = re.sub("correct_bias: .*", f"correct_bias: {str(correct_bias).lower()}", text)
+        text = re.sub("correct_bias: .*", f"correct_bias: {correct_bias}", text)
         text = re.sub(" runs: .*", f" runs: {runs}", text)
         text = re.sub("pretrained_share: .*", f"pretrained_share: {pretrained_share}", text)
         Path("params.yaml").write_text(text, encoding="utf-8")
         train.main()
-        scorer = Scorer(Path("models/sentiment"), Evaluate(batch_size=64, precision="fp32"))
+        scorer = Scorer(Path("models/sentiment"), load_params())
         ids = pq.read_table("data/tokenized/validation.parquet")["input_ids"].to_pylist()
         return read("metrics/train.json"), scorer.logits(ids)
 
@@ -109,18 +108,31 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-def test_train_saves_the_temperature_and_tells_the_validation_of_the_saved_model(
+def test_train_folds_the_temperature_into_the_weights_and_tells_the_validation_of_the_saved_model(
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], runs: int
 ) -> None:
-    metrics, logits = trained_here(correct_bias=True, runs=runs)
+    metrics, logits = trained_here(correct_bias="sentences", runs=runs)
 
     labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
-    saved = load_calibration(Path("models/sentiment")).temperature
-    assert saved == pytest.approx(fit_temperature(labels, logits), rel=1e-3)
-    assert metrics["temperature"] == saved
-    assert f"divided by {saved:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
-    figures = figures_of(labels, scores_of(logits))
+    temperature = metrics["temperature"]
+    assert fit_temperature(labels, logits) == pytest.approx(1, rel=1e-3)
+    assert temperature == pytest.approx(fit_temperature(labels, logits * temperature), rel=1e-3)
+    assert f"divided by {temperature:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
+    figures = figures_of(labels, scores_of(logits * temperature))
     assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
+
+
+def test_a_softmax_over_the_logits_of_the_saved_weights_gives_the_calibrated_scores(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
+) -> None:
+    _, logits = trained_here(correct_bias="sentences")
+
+    assert not Path("models/sentiment/length_drift.json").exists()
+    loaded = AutoModelForSequenceClassification.from_pretrained("models/sentiment").eval()
+    ids = pq.read_table("data/tokenized/validation.parquet")["input_ids"].to_pylist()
+    with torch.inference_mode():
+        plain = [loaded(torch.tensor([row]), torch.ones(1, len(row))).logits.softmax(1)[0, 1].item() for row in ids]
+    np.testing.assert_allclose(plain, scores_of(logits), atol=1e-5)
 
 
 def test_sentences_that_are_missing_are_missed_before_the_training(
@@ -130,19 +142,20 @@ def test_sentences_that_are_missing_are_missed_before_the_training(
     monkeypatch.setattr("sentiment.training.build.build", None)
 
     with pytest.raises(UserError, match=r"validation_sentences\.parquet"):
-        trained_here(correct_bias=True)
+        trained_here(correct_bias="sentences")
 
 
 def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
 ) -> None:
-    plain, before = trained_here(correct_bias=False)
-    corrected, after = trained_here(correct_bias=True)
+    plain, before = trained_here(correct_bias="none")
+    corrected, after = trained_here(correct_bias="sentences")
 
     assert "bias_shift" not in plain
     shift = corrected["bias_shift"]
     assert abs(shift) > 0.001
-    np.testing.assert_allclose(after - before, np.tile([-shift / 2, shift / 2], (len(before), 1)), atol=1e-4)
+    moved = after * corrected["temperature"] - before * plain["temperature"]
+    np.testing.assert_allclose(moved, np.tile([-shift / 2, shift / 2], (len(before), 1)), atol=1e-4)
 
 
 @pytest.mark.parametrize("runs", [1, 2])
@@ -150,17 +163,22 @@ def test_the_encoder_keeps_the_share_asked_for_of_its_pretrained_weights_and_the
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], runs: int
 ) -> None:
     def trained(share: float) -> dict[str, torch.Tensor]:
-        trained_here(correct_bias=False, runs=runs, pretrained_share=share)
+        trained_here(correct_bias="none", runs=runs, pretrained_share=share)
         return load_file("models/sentiment/model.safetensors")
 
     pretrained = AutoModel.from_pretrained("models/pretrained").state_dict()
     tuned, mixed = trained(0.0), trained(0.25)
 
     assert mixed.keys() == tuned.keys()
-    for name, weight in mixed.items():
-        before = pretrained.get(name.removeprefix("encoder."), tuned[name])
-        torch.testing.assert_close(weight, 0.75 * tuned[name] + 0.25 * before)
-    assert any(not torch.equal(weight, tuned[name]) for name, weight in mixed.items())
+    # The head's weights were divided by one temperature and by another.
+    encoder = {name for name in mixed if not name.startswith("head.")}
+    for name in encoder:
+        before = pretrained[name.removeprefix("encoder.")]
+        torch.testing.assert_close(mixed[name], 0.75 * tuned[name] + 0.25 * before)
+    assert any(not torch.equal(mixed[name], tuned[name]) for name in encoder)
+    # Of one direction whatever the temperature.
+    heads = [weights["head.weight"].flatten() for weights in (tuned, mixed)]
+    assert torch.nn.functional.cosine_similarity(*heads, dim=0) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_drift_with_length_is_fitted_saved_and_told(
@@ -173,14 +191,14 @@ def test_a_drift_with_length_is_fitted_saved_and_told(
 
     metrics, logits = trained_here(correct_bias="by_length")
 
-    calibration = load_calibration(Path("models/sentiment"))
-    assert calibration.length_drift is not None
-    assert calibration.length_drift.tokens == pytest.approx(3)
-    assert metrics["length_drift"] == calibration.length_drift.model_dump()
+    drift = load_length_drift(Path("models/sentiment"))
+    assert drift is not None
+    assert drift.tokens == pytest.approx(3)
+    assert metrics["length_drift"] == drift.model_dump()
     card = " ".join(Path("models/sentiment/README.md").read_text(encoding="utf-8").split())
     assert "from 3 tokens on, positive's log odds drift by" in card
     labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
-    figures = figures_of(labels, scores_of(logits))
+    figures = figures_of(labels, scores_of(logits * metrics["temperature"]))
     assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
 
 
@@ -199,9 +217,9 @@ def test_evaluate_tells_calibration_before_and_after_slices_and_errors(model: Pa
     assert {"data/predictions/errors.md", "plots/evaluate/slices.json"} <= set(written(Path()))
     test = pq.read_table("data/tokenized/test.parquet")
     labels = test["label"].to_numpy()
-    logits = Scorer(model, Evaluate(batch_size=64, precision="fp32")).logits(test["input_ids"].to_pylist())
+    logits = Scorer(model, load_params()).logits(test["input_ids"].to_pylist())
     metrics = read("metrics/evaluate.json")
-    for found, temperature in ((metrics, 1.5), (metrics["uncalibrated"], 1.0)):
+    for found, temperature in ((metrics, 1.0), (metrics["uncalibrated"], 1 / 1.5)):
         expected = figures_of(labels, scores_of(logits / temperature))
         assert {name: found[name] for name in ("ece", "brier", "log_loss")} == pytest.approx(
             {name: expected[name] for name in ("ece", "brier", "log_loss")}, abs=1e-5

@@ -10,16 +10,13 @@ import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from sklearn.linear_model import LogisticRegression
 from torch import nn
 from transformers import GPT2Config, GPT2Model, PreTrainedModel
 
-from sentiment.metrics import scores_of
 from sentiment.model.device import uses_bf16
 from sentiment.model.loading import load
 from sentiment.model.prediction import fused_attention, predict
 from sentiment.text.encoding import Padding
-from sentiment.training.build import fit_head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -154,32 +151,6 @@ def test_dropout_reaches_every_layer_and_empty_keeps_the_models_own(build_with: 
         assert set(rates) == {expected}
         attention = [module.dropout_prob for module in model.modules() if hasattr(module, "dropout_prob")]
         assert set(attention) <= {expected}
-
-
-def test_the_fitted_head_tells_separable_reviews_apart_and_leaves_the_encoder(
-    build_with: Build, tokenizer: "PreTrainedTokenizerFast", padding: Padding
-) -> None:
-    ids = tokenizer([f"{word} " * (1 + i % 7) for i in range(40) for word in ("bad", "good")])["input_ids"]
-    model = build_with(pooling="mean", head="probe")
-    encoder = {name: weight.clone() for name, weight in model.encoder.state_dict().items()}
-    fit_head(model, pa.table({"input_ids": ids, "label": [0, 1] * 40}), padding, "fp32")
-    scores = scores_of(logits_of(model, ids, padding))
-    assert ((scores >= 0.5) == [False, True] * 40).all()
-    assert all(torch.equal(weight, encoder[name]) for name, weight in model.encoder.state_dict().items())
-
-
-def test_the_fitted_heads_scores_are_the_logistic_regressions(
-    build_with: Build, encoded: pa.Table, padding: Padding
-) -> None:
-    model = build_with(pooling="mean", head="probe").eval()
-    fit_head(model, encoded, padding, "fp32")
-    with torch.inference_mode():
-        features = model.features(**padding(encoded.select(["input_ids"]).to_pylist())).numpy()
-    labels = encoded["label"].to_numpy()
-    expected = LogisticRegression(max_iter=10_000).fit(features, labels).predict_proba(features)[:, 1]
-    scores = scores_of(logits_of(model, encoded["input_ids"].to_pylist(), padding))
-    np.testing.assert_allclose(scores, expected, atol=1e-3)
-    assert np.ptp(scores) > 0.05
 
 
 def test_a_saved_config_does_not_name_where_the_encoder_lay(

@@ -6,7 +6,6 @@ import pytest
 
 from sentiment.model.model_card import exported_card, model_card
 from sentiment.params import Params, Train
-from sentiment.training.provenance import PACKAGES, environment
 
 ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny", "revision": "0123abc"}
 VALIDATION = {"accuracy": 0.91234, "log_loss": 0.25}
@@ -38,7 +37,7 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
         "cut to 99 tokens",
         "Of 3 validations, the one at step 60 of 90 was the best. To lean to neither side on sentences, +0.568 was",
         "It has an accuracy of 0.912 and a log loss of 0.250 on the validation reviews.",
-        "Its logits are to be divided by 1.234, the temperature of `calibration.json`",
+        "they were divided by 1.234, a temperature that is part of the weights.",
     ):
         assert part in text
 
@@ -46,7 +45,7 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
 def test_every_parameter_that_made_the_model_is_in_the_table(card: Callable[..., str]) -> None:
     text = card(seed=7, threads=3, train={"lr": 3e-5, "dropout": None})
     rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", text, re.MULTILINE))
-    assert set(rows) == set(Train.model_fields) - {"max_minutes", "data_workers"} | {"seed", "threads", "parameter"}
+    assert set(rows) == set(Train.model_fields) - {"max_minutes"} | {"seed", "threads", "precision", "parameter"}
     assert (rows["seed"], rows["threads"], rows["dropout"]) == ("7", "3", "")
     assert float(rows["lr"]) == 3e-5
 
@@ -57,8 +56,8 @@ def test_a_model_that_was_trained_from_scratch_says_so(card: Callable[..., str])
 
 
 def test_a_model_that_is_an_average_of_trainings_says_so(card: Callable[..., str]) -> None:
-    text = " ".join(card(train={"runs": 3, "correct_bias": False}).split())
-    assert "The average of 3 trainings, of 90 steps together, each taken where it validated best. It has" in text
+    text = " ".join(card(train={"runs": 3}).split())
+    assert "The average of 3 trainings, of 90 steps together, each taken where it validated best. To lean" in text
 
 
 def test_braces_in_a_name_are_left_alone(card: Callable[..., str]) -> None:
@@ -67,14 +66,6 @@ def test_braces_in_a_name_are_left_alone(card: Callable[..., str]) -> None:
 
 def test_the_card_depends_on_its_arguments_alone(card: Callable[..., str]) -> None:
     assert card() == card() != card(seed=1)
-
-
-def test_the_environment_names_all_that_bits_depend_on() -> None:
-    found = environment(2, "cpu", bf16=True)
-    assert set(found) == {"python", "packages", "threads", "portable", "cpu_capability", "cuda", "device", "precision"}
-    assert set(found["packages"]) == set(PACKAGES)
-    assert (found["threads"], found["device"], found["precision"]) == (2, "cpu", "bf16")
-    assert environment(2, "cpu", bf16=False)["precision"] == "fp32"
 
 
 def test_the_exported_models_card_differs_in_its_use_and_says_what_rounding_changed(card: Callable[..., str]) -> None:

@@ -17,8 +17,9 @@ from sentiment.model.loading import load
 from sentiment.model.prediction import predict
 from sentiment.params import Params
 from sentiment.text.encoding import Padding, load_tokenizer
-from sentiment.training.bias import correct_bias, length_drift, matching_shift, output_bias, typical_lengths
+from sentiment.training.bias import check_bias, correct_bias, length_drift, matching_shift, typical_lengths
 from sentiment.training.build import build
+from sentiment.training.layers import output_layer
 from tests.families import FAMILIES, Family
 
 LOG_ODDS = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=40, unique=True)
@@ -37,7 +38,7 @@ def made(
     family.write(tmp_path / "pretrained", real=False)
     tokenizer = load_tokenizer(tmp_path / "pretrained")
     torch.manual_seed(1)
-    train = params_with(train={"head": "random", "freeze": "none", "pooling": request.param}).train
+    train = params_with(train={"freeze": "none", "pooling": request.param}).train
     return build(tmp_path / "pretrained", tokenizer, train), Padding.of(tokenizer)
 
 
@@ -46,7 +47,7 @@ def logits_of(model: PreTrainedModel, texts: pa.Table, padding: Padding) -> np.n
 
 
 def test_as_many_texts_are_said_positive_as_are_labelled_so_and_a_loaded_model_says_the_same(
-    family: Family, made: tuple[PreTrainedModel, Padding], tmp_path: Path
+    family: Family, made: tuple[PreTrainedModel, Padding], tmp_path: Path, params_with: Callable[..., Params]
 ) -> None:
     model, padding = made
     rng = np.random.default_rng(0)
@@ -54,13 +55,13 @@ def test_as_many_texts_are_said_positive_as_are_labelled_so_and_a_loaded_model_s
     texts = pa.table({"input_ids": ids, "label": pa.array([1] * 24 + [0] * 36, pa.int8())})
     if family.model_type == "gpt2" and not isinstance(model, MeanPooledClassifier):
         with pytest.raises(UserError, match=r"the classifier of gpt2 has no bias: take train\.pooling: mean, or"):
-            output_bias(model)
+            check_bias(model, texts, texts, "sentences")
         return
     with torch.no_grad():
-        output_bias(model).copy_(torch.tensor([0.3, -0.6]))
+        output_layer(model).bias.copy_(torch.tensor([0.3, -0.6]))
     before = logits_of(model, texts, padding)
 
-    shift = correct_bias(model, texts, padding, "fp32")
+    shift = correct_bias(model, texts, padding, params_with(precision="fp32"))
 
     after = logits_of(model, texts, padding)
     np.testing.assert_allclose(after - before, np.tile([-shift / 2, shift / 2], (60, 1)), atol=1e-5)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,22 @@ from hypothesis import strategies as st
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.metrics import evaluate, scores_of
-from sentiment.model.length_drift import Calibration, LengthDrift, load_calibration
-from sentiment.training.calibration import LIMITS, fit_temperature
+from sentiment.model.length_drift import LengthDrift, load_length_drift
+from sentiment.model.prediction import predict
+from sentiment.params import Params
+from sentiment.text.encoding import Padding, load_tokenizer
+from sentiment.training.build import build
+from sentiment.training.calibration import LIMITS, divide_logits, fit_temperature
+from tests.families import FAMILIES, Family
 
 RANDOM = np.random.default_rng(0)
 LOGITS = np.stack([np.zeros(20_000), RANDOM.normal(0, 2, 20_000)], axis=1).astype(np.float32)
 LABELS = (RANDOM.random(20_000) < scores_of(LOGITS)).astype(np.int8)
+
+
+@pytest.fixture(params=FAMILIES, ids=str)
+def family(request: pytest.FixtureRequest) -> Family:
+    return request.param
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
@@ -54,30 +65,42 @@ def test_logits_that_are_always_wrong_get_the_highest_temperature() -> None:
     assert fit_temperature([0, 1] * 20, np.array([[-1.0, 1.0], [1.0, -1.0]] * 20)) == pytest.approx(LIMITS[1], rel=1e-3)
 
 
-def test_the_saved_temperature_is_read_back(tmp_path: Path) -> None:
-    write_json(tmp_path / "calibration.json", {"temperature": 1.25})
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_the_logits_of_a_model_are_divided_by_the_temperature_in_every_family(
+    family: Family, pooling: str, tmp_path: Path, params_with: Callable[..., Params]
+) -> None:
+    folder = tmp_path / "pretrained"
+    family.write(folder, real=False)
+    tokenizer = load_tokenizer(folder)
+    model = build(folder, tokenizer, params_with(train={"pooling": pooling}).train)
+    ids = [[5, 6, 7, 8], [9, 10]]
+    before = predict(model, ids, Padding.of(tokenizer), batch_size=1, precision="fp32")
 
-    assert load_calibration(tmp_path).temperature == 1.25
+    divide_logits(model, 2.5)
+
+    after = predict(model, ids, Padding.of(tokenizer), batch_size=1, precision="fp32")
+    np.testing.assert_allclose(after, before / 2.5, atol=1e-6)
+
+
+def test_a_model_without_a_drift_has_no_file_and_a_saved_one_is_read_back(tmp_path: Path) -> None:
+    assert load_length_drift(tmp_path) is None
+    write_json(tmp_path / "length_drift.json", {"slope": -0.5, "tokens": 20.0})
+    assert load_length_drift(tmp_path) == LengthDrift(slope=-0.5, tokens=20)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"temperature": 0}, "temperature is 0, but must be greater than 0"),
-        ({"temperature": "1.5"}, "temperature is '1.5', but must be a valid number"),
-        ({}, "temperature is missing: give it a value"),
-        ({"temperature": 1.5, "length_drift": {"slope": 0.2}}, "length_drift.tokens is missing: give it a value"),
-        (
-            {"temperature": 1.5, "length_drift": {"slope": 0.2, "tokens": 0.0}},
-            "tokens is 0.0, but must be greater than 0",
-        ),
+        ({"slope": 0.2}, "tokens is missing: give it a value"),
+        ({"slope": 0.2, "tokens": 0.0}, "tokens is 0.0, but must be greater than 0"),
+        ({"slope": "0.2", "tokens": 3.0}, "slope is '0.2', but must be a valid number"),
     ],
 )
-def test_a_damaged_temperature_is_refused(content: dict[str, object], message: str, tmp_path: Path) -> None:
-    write_json(tmp_path / "calibration.json", content)
+def test_a_damaged_drift_is_refused(content: dict[str, object], message: str, tmp_path: Path) -> None:
+    write_json(tmp_path / "length_drift.json", content)
 
     with pytest.raises(UserError, match=message):
-        load_calibration(tmp_path)
+        load_length_drift(tmp_path)
 
 
 @given(slope=st.floats(-2, 2), factor=st.floats(0.01, 100))
@@ -91,9 +114,3 @@ def test_a_drift_grows_with_the_logarithm_of_the_length_from_nothing(slope: floa
     moved = (corrected - logits)[1]
     assert moved[1] - moved[0] == pytest.approx(-slope * np.log(factor), abs=1e-5)
     assert moved.sum() == pytest.approx(0, abs=1e-5)
-
-
-def test_logits_without_a_known_drift_stay_as_they_are() -> None:
-    logits = np.array([[1.0, -2.0]], np.float32)
-
-    assert Calibration(temperature=2).without_drift(logits, [[1, 2, 3]]) is logits

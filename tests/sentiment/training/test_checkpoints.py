@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sentiment.core.errors import UserError
-from sentiment.training.checkpoints import KEPT, claimed, folder_for, newest_complete
+from sentiment.training.checkpoints import KEPT, folder_for, locked, newest_complete
 
 ROOT = Path(__file__).parents[3]
 PROVENANCE = {"parameters": {"seed": 1, "train": {"lr": 1e-4}}, "inputs": {"a.parquet": "0" * 64}}
@@ -26,6 +26,7 @@ def checkpoint(folder: Path, step: int, state: str | None = '{"global_step": 1}'
     path = folder / f"checkpoint-{step}"
     path.mkdir(parents=True)
     (path / "model.safetensors").touch()
+    (path / "average.safetensors").touch()
     if state is not None:
         (path / "trainer_state.json").write_text(state)
     return path
@@ -33,26 +34,48 @@ def checkpoint(folder: Path, step: int, state: str | None = '{"global_step": 1}'
 
 def test_the_same_training_has_the_same_folder(code: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SENTIMENT_CHECKPOINT_DIR", raising=False)
-    folder = folder_for(PROVENANCE, code)
+    folder = folder_for(PROVENANCE, code, code[0].parent)
     assert re.fullmatch(r"checkpoints/[0-9a-f]{16}", folder.as_posix())
     reordered = dict(reversed(json.loads(json.dumps(PROVENANCE)).items()))
-    assert folder_for(reordered, reversed(code)) == folder
+    assert folder_for(reordered, reversed(code), code[0].parent) == folder
 
 
 def test_a_change_of_parameters_data_or_code_has_another_folder(code: list[Path]) -> None:
-    folders = {folder_for(PROVENANCE, code), folder_for(PROVENANCE, code[:1])}
-    folders.add(folder_for(PROVENANCE | {"parameters": {"seed": 2, "train": {"lr": 1e-4}}}, code))
-    folders.add(folder_for(PROVENANCE | {"inputs": {"a.parquet": "1" * 64}}, code))
+    folders = {folder_for(PROVENANCE, code, code[0].parent), folder_for(PROVENANCE, code[:1], code[0].parent)}
+    folders.add(folder_for(PROVENANCE | {"parameters": {"seed": 2, "train": {"lr": 1e-4}}}, code, code[0].parent))
+    folders.add(folder_for(PROVENANCE | {"inputs": {"a.parquet": "1" * 64}}, code, code[0].parent))
     code[0].write_text("changed")
-    folders.add(folder_for(PROVENANCE, code))
+    folders.add(folder_for(PROVENANCE, code, code[0].parent))
     assert len(folders) == 5
+
+
+def test_files_of_one_name_in_two_folders_both_count(tmp_path: Path) -> None:
+    code = [tmp_path / folder / "__init__.py" for folder in ("one", "two")]
+    for path in code:
+        path.parent.mkdir()
+        path.write_text("the same")
+    folders = {folder_for(PROVENANCE, code, tmp_path)}
+    for path in code:
+        path.write_text("changed")
+        folders.add(folder_for(PROVENANCE, code, tmp_path))
+        path.write_text("the same")
+    assert len(folders) == 3
+
+
+def test_a_checkout_in_another_place_has_the_same_folder(tmp_path: Path) -> None:
+    found = set()
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "one.py").write_text("code")
+        found.add(folder_for(PROVENANCE, [tmp_path / place / "one.py"], tmp_path / place))
+    assert len(found) == 1
 
 
 def test_the_environment_can_put_the_folders_elsewhere(
     code: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENTIMENT_CHECKPOINT_DIR", str(tmp_path / "kept"))
-    assert folder_for(PROVENANCE, code).parent == tmp_path / "kept"
+    assert folder_for(PROVENANCE, code, code[0].parent).parent == tmp_path / "kept"
 
 
 def test_without_a_checkpoint_there_is_nothing_to_continue_from(tmp_path: Path) -> None:
@@ -93,7 +116,7 @@ def unfinished(root: Path, number: int) -> Path:
 
 def test_of_other_trainings_the_newest_stay(tmp_path: Path) -> None:
     own, *others = [unfinished(tmp_path, number) for number in range(KEPT + 3)]
-    with claimed(own):
+    with locked(own):
         assert newest_complete(own)
     assert sorted(tmp_path.iterdir()) == [own, *others[2:]]
 
@@ -103,9 +126,9 @@ def test_a_folder_that_is_in_use_or_none_of_a_training_stays(tmp_path: Path) -> 
     (foreign[0] / "lock").mkdir(parents=True)
     foreign[1].mkdir()
     running, stale, *others = [unfinished(tmp_path, number) for number in range(KEPT + 3)]
-    with claimed(running):
+    with locked(running):
         os.utime(running, (1000, 1000))
-        with claimed(others[0]):
+        with locked(others[0]):
             pass
     assert sorted(tmp_path.iterdir()) == sorted([*foreign, running, *others])
     assert not stale.exists()
@@ -114,9 +137,9 @@ def test_a_folder_that_is_in_use_or_none_of_a_training_stays(tmp_path: Path) -> 
 CLAIM = """
 import sys
 from pathlib import Path
-from sentiment.training.checkpoints import claimed
-with claimed(Path(sys.argv[1])):
-    print("claimed", flush=True)
+from sentiment.training.checkpoints import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
     sys.stdin.read()
 """
 
@@ -130,10 +153,10 @@ def test_a_training_that_runs_already_is_refused_and_one_that_was_killed_is_not(
     other.stdout.readline()
     with (
         pytest.raises(UserError, match=r"^another process runs this very training, its checkpoints are in "),
-        claimed(folder),
+        locked(folder),
     ):
         pass
     other.kill()
     other.communicate()
-    with claimed(folder):
+    with locked(folder):
         pass

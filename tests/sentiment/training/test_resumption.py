@@ -11,9 +11,9 @@ import pytest
 import torch
 from transformers import Trainer
 
-from sentiment import budget, callbacks, training
 from sentiment.core.errors import UserError
 from sentiment.params import Params
+from sentiment.training import budget, callbacks, fine_tune
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.checkpoints import newest_complete
 from tests.sentiment.bench import TINY, Bench
@@ -22,11 +22,9 @@ SHORT = TINY
 """16 steps, each in the curves; checkpoints at 4, 8, 12 and 16."""
 LONG = TINY | {"epochs": 8, "batch_size": 5, "validations_per_epoch": 1}
 """104 steps, every other one in the curves; checkpoints at 13, 26 and so on."""
-LAYERS = SHORT | {"layer_decay": 0.5}
-"""As SHORT, with a learning rate of its own for each layer."""
 LORA = SHORT | {"freeze": "encoder", "lora_rank": 2}
 """As SHORT, but only low-rank updates and the head learn."""
-NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers", id(LORA): "LoRA"}
+NAMES = {id(SHORT): "short", id(LONG): "long", id(LORA): "LoRA"}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +36,6 @@ NAMES = {id(SHORT): "short", id(LONG): "long", id(LAYERS): "layers", id(LORA): "
         (SHORT, 16, 12),
         (SHORT, None, 16),
         (LONG, 20, 13),
-        (LAYERS, 6, 4),
         (LORA, 6, 4),
     ],
     ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
@@ -64,23 +61,13 @@ def test_a_continued_training_gives_the_bytes_of_an_uninterrupted_one(
     assert bench.curves("broken") == bench.curves("whole")
 
 
-def test_data_workers_change_no_bit_not_even_of_a_training_that_goes_on_with_others(
-    bench: Bench, tiny: Callable[..., Params]
-) -> None:
-    model, metrics = bench.train(tiny(), "none")
-    bench.interrupt(tiny(data_workers=2), "two", 6)
-    other, same = bench.train(tiny(data_workers=1), "two")
-    assert same == metrics
-    assert bench.curves("two") == bench.curves("none")
-    assert all(torch.equal(weight, other.state_dict()[name]) for name, weight in model.state_dict().items())
-
-
+@pytest.mark.parametrize("lost", ["trainer_state.json", "average.safetensors"])
 def test_an_incomplete_newest_checkpoint_is_discarded_and_the_older_used(
-    bench: Bench, tiny: Callable[..., Params], capsys: pytest.CaptureFixture[str]
+    bench: Bench, tiny: Callable[..., Params], capsys: pytest.CaptureFixture[str], lost: str
 ) -> None:
     model, _ = bench.train(tiny(), "whole")
     bench.interrupt(tiny(), "broken", 10)
-    (bench.checkpoints("broken") / "checkpoint-8" / "trainer_state.json").unlink()
+    (bench.checkpoints("broken") / "checkpoint-8" / lost).unlink()
     model_again, _ = bench.train(tiny(), "broken")
     assert re.search(r"continuing from .*checkpoint-4$", capsys.readouterr().out, re.MULTILINE)
     assert all(torch.equal(weight, model_again.state_dict()[name]) for name, weight in model.state_dict().items())
@@ -143,7 +130,7 @@ def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_co
     params = tiny(fit_budget=True, max_minutes=1)
     sampler = LengthBucketSampler([len(ids) for ids in bench.reviews["input_ids"].to_pylist()], 8, params.seed)
     fits_eleven = sampler.padded_tokens(2)[:11].sum() / 54 + 1
-    monkeypatch.setattr(training, "measured_speed", lambda *_: fits_eleven)
+    monkeypatch.setattr(fine_tune, "measured_speed", lambda *_: fits_eleven)
     monkeypatch.setattr(budget, "FORWARD", 0)
     model, metrics = bench.train(params, "whole")
     assert (metrics["steps"], metrics["steps_asked"], metrics["validations"]) == (11, 16, 3)
@@ -152,6 +139,6 @@ def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_co
     assert rates[-1] < rates[0] / 5
 
     bench.interrupt(params, "broken", 6)
-    monkeypatch.setattr(training, "measured_speed", lambda *_: pytest.fail("the length is decided already"))
+    monkeypatch.setattr(fine_tune, "measured_speed", lambda *_: pytest.fail("the length is decided already"))
     again, _ = bench.train(params, "broken")
     assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in model.state_dict().items())

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from sentiment import callbacks
 from sentiment.core.errors import UserError
+from sentiment.training import callbacks
 from sentiment.training.batches import BUCKET_BATCHES, LengthBucketSampler
 from sentiment.training.callbacks import TimeLimit, Validations
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel, set_seed
 
-from sentiment import soup
 from sentiment.params import Params
+from sentiment.training import runs as several
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit
 from sentiment.training.fine_tune import fine_tune
@@ -87,7 +87,7 @@ def test_finished_runs_are_not_run_again(
     bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, metrics = bench.train(tiny(runs=2), "soup")
-    monkeypatch.setattr(soup, "fine_tune", lambda *_, **__: pytest.fail("both runs are finished"))
+    monkeypatch.setattr(several, "fine_tune", lambda *_, **__: pytest.fail("both runs are finished"))
 
     again, same_metrics = bench.train(tiny(runs=2), "soup")
 

@@ -1,0 +1,66 @@
+"""Several trainings from the same start, and the average of their weights (a model soup).
+
+Trainings whose batches come in another order end in the same basin of the loss, each at another place near its rim. The
+average lies deeper in it, and reads other kinds of reviews better than each of them, at the cost of one model
+(Wortsman et al. 2022, arXiv:2203.05482; Rame et al. 2022, arXiv:2205.09739).
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from safetensors.torch import save_model
+from transformers import PreTrainedModel, set_seed
+
+from sentiment.core.files import replacing, write_json
+from sentiment.params import Params
+from sentiment.text.encoding import Padding
+from sentiment.training.averaging import take_average
+from sentiment.training.fine_tune import fine_tune
+
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.json"
+CURVES = "curves"
+SUMMED = ("steps", "steps_asked", "best_step", "validations")
+
+
+def fine_tune_several(
+    model: PreTrainedModel,
+    padding: Padding,
+    train: pa.Table,
+    validation: pa.Table,
+    params: Params,
+    *,
+    checkpoints: Path,
+    curves: Path,
+) -> dict[str, Any]:
+    """Fine-tune the model `train.runs` times and leave it with the average of the weights; return its metrics.
+
+    As `fine_tune`, for each run with the next seed; the curves are those of the first one, the steps those of all, and
+    no run's validation is the average's. What runs left in `checkpoints` is continued from.
+    """
+    start = {name: weight.clone() for name, weight in model.state_dict().items()}
+    finished = [checkpoints / f"finished-{run}" for run in range(params.train.runs)]
+    for run, folder in enumerate(finished):
+        if not folder.exists():
+            print(f"run {run + 1} of {params.train.runs}")
+            places = {"checkpoints": checkpoints / f"run-{run}", "curves": checkpoints / "curves" if run else curves}
+            seeded = params.model_copy(update={"seed": (params.seed + run) % 2**32})
+            model.load_state_dict(start)
+            # What a run draws before its first step must not depend on whether the one before it was just run.
+            set_seed(seeded.seed)
+            metrics = fine_tune(model, padding, train, validation, seeded, **places)
+            with replacing(folder) as temporary:
+                temporary.mkdir()
+                save_model(model, temporary / WEIGHTS)
+                write_json(temporary / METRICS, metrics)
+                shutil.copytree(places["curves"], temporary / CURVES)
+            shutil.rmtree(places["checkpoints"])
+    take_average(model, [folder / WEIGHTS for folder in finished])
+    # Where the first run was finished by an earlier process, they are not there.
+    shutil.copytree(finished[0] / CURVES, curves, dirs_exist_ok=True)
+    runs = [json.loads((folder / METRICS).read_text(encoding="utf-8")) for folder in finished]
+    sums = {name: sum(run[name] for run in runs) for name in SUMMED}
+    return {name: sums.get(name, value) for name, value in runs[0].items() if name != "validation"}
