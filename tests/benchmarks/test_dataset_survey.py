@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from benchmarks.dataset_survey import count_leaks, describe
+from benchmarks.dataset_survey import describe, find_leaks
 from sentiment.core.parquet import write_parquet
 from sentiment.params import Params
 from sentiment.text.encoding import Encoder
@@ -55,7 +55,7 @@ def test_a_sentence_is_found_in_the_review_that_it_was_cut_from_and_each_dataset
         "sentences": table(tmp_path / "sentences.parquet", [("its cast was a very fine one", 1), ("good", 1)]),
         "copies": table(tmp_path / "copies.parquet", [(whole.upper(), 0)]),
     }
-    sentences, copies = count_leaks(["sentences", "copies"], "reviews", files, params)
+    sentences, copies = find_leaks(["sentences", "copies"], "reviews", files, params)
 
     assert sentences == {
         "of": "sentences",
