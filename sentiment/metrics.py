@@ -30,7 +30,7 @@ def as_written(scores: ArrayLike) -> NDArray[np.float64]:
 def wilson(successes: float, trials: int, z: float = 1.959964) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion, 95 % unless z says otherwise (Wilson 1927).
 
-    Successes that are the mean of several trainings need not be whole.
+    Successes need not be a whole number: they may be the mean of several trainings.
     """
     share = successes / trials
     centre = share + z * z / (2 * trials)

@@ -1,6 +1,6 @@
-"""Remove from DVC's cache what is damaged there: the files whose content does not have the hash that they are named by.
+"""Remove damaged files from DVC's cache: those whose content does not have the hash that they are named after.
 
-DVC takes a file of its cache for whole, and would bring the damage back with every checkout. What is removed is made
+DVC takes a file in its cache to be whole, and would bring the damage back with every checkout. What is removed is made
 anew by `dvc repro`, or fetched by `dvc pull`.
 
     python -m sentiment.verify_cache
@@ -15,7 +15,7 @@ from sentiment.core.command import run
 
 
 def find_damaged(cache: Path) -> list[Path]:
-    """Return the cache's files whose content is not the one they are named by."""
+    """Return the files in the cache whose content does not have the hash that they are named after."""
     files = sorted(path for path in (cache / "files/md5").glob("*/*") if path.is_file())
     found = []
     for path in tqdm(files, desc="verify", unit="file"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from report.results import read
 from report.tables.markdown import table
-from sentiment.tokenizer_study.tokenizer_comparison import TELLING
+from sentiment.tokenizer_study.segmentation import TELLING
 
 PRETRAINED = "benchmarks/pretrained_tokenizers.json"
 

@@ -1,7 +1,7 @@
 """Compare the predictions of two runs of the pipeline, review by review.
 
-A run is an experiment, a branch, a tag, a commit, or `workspace` (the files as they are now). All is read from git and
-from the DVC cache; nothing is checked out, run or written.
+A run is an experiment, a branch, a tag, a commit, or `workspace` (the files as they are now). Everything is read from
+git and the DVC cache; nothing is checked out, run or written.
 
 Reads   data/predictions/, data/subsampled/test.parquet, data/cross/, models/sentiment/preprocessing.json, params.yaml
 Prints  per dataset: both accuracies, their difference with its interval, McNemar's exact p, the reviews whose verdict

@@ -1,4 +1,4 @@
-"""A comparison of two runs as text for the terminal, or as Markdown."""
+"""A comparison of two runs, as text for the terminal or as Markdown."""
 
 from typing import Any
 

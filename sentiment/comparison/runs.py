@@ -30,7 +30,7 @@ class Run:
         except RevError:
             raise UserError(
                 f"{name} is no experiment, branch, tag or commit: `dvc exp list --all-commits` and "
-                f"`git branch --all` name those there are, and {WORKSPACE} is what you see"
+                f"`git branch --all` list those there are, and {WORKSPACE} is the files as they are now"
             ) from None
         except DvcException as error:
             raise UserError(f"{name} can't be read: {reason(error)}; run from the project's folder") from None

@@ -16,8 +16,8 @@ SEED = 0
 def pair(a: pd.DataFrame, b: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Join two runs' predictions (id, label, score) of a dataset: id, label, score_a, score_b.
 
-    Raises UserError where they are not of the same reviews with the same labels; a difference between runs would then
-    be one between reviews as well.
+    Raises UserError unless both are of the same reviews with the same labels: otherwise a difference between the runs
+    could be one between the reviews.
     """
     only_a, only_b = (int((~one.id.isin(other.id)).sum()) for one, other in ((a, b), (b, a)))
     if only_a or only_b:
@@ -38,8 +38,8 @@ def compare(pairs: pd.DataFrame) -> dict[str, Any]:
     """Return both accuracies and their difference, B's less A's, with 95 % intervals, and McNemar's exact p.
 
     The accuracies have Wilson intervals, the difference the percentile interval of a paired bootstrap (Efron and
-    Tibshirani 1993, chapter 13): a review is drawn with what both runs made of it. McNemar's test asks whether the
-    reviews that only one run labels rightly could as well be split by tossing a coin.
+    Tibshirani 1993, chapter 13): a review is drawn together with both runs' verdicts on it. McNemar's test asks whether
+    a coin could as well have split the reviews that only one run gets right.
     """
     from scipy.stats import binomtest
 
@@ -65,7 +65,7 @@ def compare(pairs: pd.DataFrame) -> dict[str, Any]:
 
 
 def flips(pairs: pd.DataFrame, texts: dict[str, str], size: int) -> dict[str, list[dict[str, Any]]]:
-    """Return the reviews that only A, and those that only B, labels rightly: at most `size` each, the surest first.
+    """Return the reviews that only A, and those that only B, gets right: at most `size` each, the surest first.
 
     The surest are those on which both runs together are most certain of their opposite verdicts.
     """
@@ -88,7 +88,7 @@ def flips(pairs: pd.DataFrame, texts: dict[str, str], size: int) -> dict[str, li
 
 
 def _right(pairs: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
-    """Say which reviews A and which B labels rightly."""
+    """Say which reviews A and which B gets right."""
     return (pairs.score_a >= 0.5) == pairs.label, (pairs.score_b >= 0.5) == pairs.label
 
 

@@ -27,7 +27,7 @@ from sentiment.core.schemas import Name, Strict, read_yaml, validate
 from sentiment.metrics import as_written, proportion
 
 CASES = 30
-"""Of a check that has more, this many are drawn, as many from each of its templates."""
+"""At most this many are drawn for a check, equally many from each of its templates."""
 
 TOLERANCE = 0.1
 """How far a score may move the wrong way, as in the paper."""
@@ -95,7 +95,7 @@ class Behaviour(Strict):
 
 
 def load_behaviour(path: Path | str) -> Behaviour:
-    """Read the checks; raise UserError naming what is wrong, slots without words among it."""
+    """Read the checks; raise UserError naming what is wrong, such as a slot without words."""
     behaviour = validate(Behaviour, read_yaml(path), path)
     for check in behaviour.checks:
         for template in check.templates:
@@ -110,7 +110,7 @@ def _slots(template: list[str]) -> list[str]:
 
 
 def fill(template: list[str], words: dict[str, list[str]], size: int) -> list[list[str]]:
-    """Fill the slots of a review, or of a pair alike, in `size` ways, or in all where there are fewer.
+    """Fill the slots of a review, or of both reviews of a pair alike, in `size` ways, or in all if there are fewer.
 
     A case's place in the queue is a hash of its text, so that other words and templates don't move it.
     """

@@ -24,11 +24,11 @@ def write_evaluation(
     uncalibrated: NDArray[np.floating] | None = None,
     counts: dict[str, int] | None = None,
 ) -> NDArray[np.float64]:
-    """Score the reviews (id, label) and write what people, `dvc metrics` and `dvc plots` read.
+    """Evaluate the scores of reviews (id, label), and write what people, `dvc metrics` and `dvc plots` read.
 
     `predictions` gets id, label and score, the probability of positive; `plots` gets confusion.json, roc.json and
-    reliability.json. Of the `uncalibrated` scores, where given, the metrics tell how well calibrated they were;
-    `counts`, of what was left out, stand beside them. Returns the scores as written.
+    reliability.json. If `uncalibrated` scores are given, the metrics say how well calibrated those were. `counts`, of
+    what was left out, are added to the metrics. Returns the scores as written.
     """
     labels = reviews["label"].to_numpy()
     scores = as_written(scores)

@@ -1,4 +1,4 @@
-"""Reviews quoted in lists that people read: on one line, shortened, and shown as what they are."""
+"""Quote reviews in lists for people: on one line, shortened, and safe in Markdown."""
 
 import re
 
@@ -7,7 +7,7 @@ SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&$!]")
 
 
 def quote(text: str) -> str:
-    """Return the text on one line, cut to WIDTH characters, between words where there are any."""
+    """Return the text on one line, cut to WIDTH characters, between words if there are any."""
     line = " ".join(text.split())
     if len(line) <= WIDTH:
         return line
@@ -16,5 +16,5 @@ def quote(text: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return the text so that Markdown shows its characters and obeys none."""
+    """Return the text with escapes, so that Markdown shows it as it is."""
     return SPECIAL.sub(r"\\\g<0>", text)

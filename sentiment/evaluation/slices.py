@@ -1,4 +1,4 @@
-"""Where a model fails: its accuracy on slices of the reviews, and the errors that it was surest of."""
+"""Where a model fails: its accuracy on slices of the reviews, and its most confident errors."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from sentiment.evaluation.quoting import escape_markdown, quote
 from sentiment.metrics import proportion
 
 BANDS = {"1-20": 20, "21-50": 50, "51-100": 100, "101-200": 200, "over 200": np.inf}
-"""The length bands' most words."""
+"""The most words in each band of lengths."""
 
 WORDS = {
     "negation": re.compile(
@@ -24,7 +24,7 @@ WORDS = {
     ),
     "word in capitals": re.compile(r"\b[A-Z]{4,}\b"),
 }
-"""What is looked for in the texts. Capitals: four and more, as shorter ones are mostly abbreviations."""
+"""What to look for in the texts. Capitals: four or more, as most shorter words in capitals are abbreviations."""
 
 ERRORS = 50
 
@@ -44,7 +44,7 @@ def members(text: pd.Series, truncated: NDArray[np.bool_]) -> dict[str, dict[str
 def slices(text: pd.Series, correct: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
     """Return accuracy, its 95 % interval and n of each slice, by "property: value"; empty slices are left out.
 
-    `correct` says of each text whether it was labelled rightly, `truncated` whether the model read only a part of it.
+    `correct` says of each text whether its prediction is right, `truncated` whether the model read only a part of it.
     """
     return {
         f"{name}: {value}": proportion("accuracy", int(correct[rows].sum()), n) | {"n": n}

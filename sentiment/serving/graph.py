@@ -1,4 +1,4 @@
-"""A classifier as an ONNX graph."""
+"""Export a classifier as an ONNX graph, with the attention of each layer as one operation where possible."""
 
 import logging
 import warnings
@@ -38,7 +38,7 @@ def to_onnx(model: PreTrainedModel, padding_side: str) -> onnx.ModelProto:
     """Return the classifier as a graph from token ids and attention mask, int64 [batch, length], to its logits."""
     # Plain attention is made of operations that every family exports and every runtime knows.
     model.set_attn_implementation("eager")
-    # The example has padding, lest the tracing take it for granted that there is none.
+    # The example has padding, or the traced graph would rely on there being none.
     ids = torch.full((2, 9), model.config.pad_token_id or 0)
     mask = torch.ones_like(ids)
     mask[1, : 4 if padding_side == "left" else None] = 0
@@ -85,7 +85,7 @@ def _fix_shapes(model: onnx.ModelProto) -> None:
 
 
 def _fuse_attention(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Make one operation of each layer's attention where the library knows how to, as it does for BERT's kin."""
+    """Fuse each layer's attention into one operation where the library can, as it can for BERT's kin."""
     options = FusionOptions("bert")
     options.use_raw_attention_mask()
     # The runtime's own layer norms are faster than these, which aren't vectorized on CPUs.
@@ -126,7 +126,7 @@ def _split_gemms(graph: onnx.GraphProto) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep back what the libraries say about exporter, tracing and optional steps; it holds for every model."""
+    """Silence the libraries' warnings of exporter, tracing and optional steps, which are the same for every model."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
-"""An ONNX graph whose products are those of 8-bit integers.
+"""Quantize an ONNX graph: its matrix products become those of 8-bit integers.
 
-The library's dynamic quantization gives all values that meet a matrix one scale, so that the few channels with very
-large values leave the others coarse: with the default model it changed one prediction in a hundred. Dividing each
+The library's dynamic quantization gives all the values that a matrix multiplies one scale, so that a few channels with
+very large values leave the others coarse: with the default model it changed one prediction in a hundred. Dividing each
 channel by a factor first, and multiplying the matrix by it, moves the difficulty into the matrices, whose columns have
 scales of their own (SmoothQuant, Xiao et al. 2023, arXiv:2211.10438).
 """
@@ -22,7 +22,7 @@ from sentiment.serving.graph import quiet
 PRODUCTS = ("MatMul", "Attention")
 """Operations that multiply their first input, rows of channels, by a matrix, their second."""
 SMOOTHING = 0.8
-"""How much of the channels' differences goes into the matrices: 0 is nothing, 1 all."""
+"""How much of the channels' differences goes into the matrices: 0 is none, 1 all."""
 TINY = 1e-5
 """What a channel or a row of weights that is zero counts as."""
 
@@ -30,11 +30,11 @@ TINY = 1e-5
 def attention_products(model: onnx.ModelProto) -> set[str]:
     """Return the names of the products with weights whose results attention multiplies: queries, keys and values.
 
-    In most models rounding these changes the predictions most.
+    In most models, rounding these changes the predictions most.
     """
     weights = {tensor.name for tensor in model.graph.initializer}
     makers = {output: node for node in model.graph.node for output in node.output}
-    # What was fused holds these products itself.
+    # Fused attention contains these products.
     found = {node.name for node in model.graph.node if node.op_type == "Attention"}
     queue = [
         name
@@ -56,7 +56,7 @@ def attention_products(model: onnx.ModelProto) -> set[str]:
 def largest_values(
     model: onnx.ModelProto, sequences: Iterable[Sequence[int]], threads: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the largest absolute value of each channel that meets a matrix while the model reads some reviews.
+    """Return the largest absolute value of each channel that a matrix multiplies while the model reads some reviews.
 
     The keys are the names of the values, the arrays float32 [channels].
     """
@@ -80,7 +80,7 @@ def largest_values(
 def quantize(
     model: onnx.ModelProto, path: Path, largest: dict[str, NDArray[np.float32]], kept: Collection[str] = ()
 ) -> None:
-    """Write the graph with 8-bit weights, one scale per column; what they meet is rounded as it is computed.
+    """Write the graph with 8-bit weights, one scale per column; the values they multiply are rounded at run time.
 
     The products named by `kept` stay as they are; `largest` is what `largest_values` says of the graph.
     """
@@ -97,7 +97,7 @@ def quantize(
             # Seven bits: processors without 8-bit dot products (VNNI) add up in 16 bits, which more would overflow.
             reduce_range=True,
             nodes_to_exclude=list(kept),
-            # What the type of a value is cannot be inferred through fused attention.
+            # The types of values can't be inferred through fused attention.
             extra_options={"DefaultTensorType": TensorProto.FLOAT},
         )
 
@@ -112,10 +112,10 @@ def _weight_products(graph: onnx.GraphProto) -> list[NodeProto]:
 
 
 def _smooth(graph: onnx.GraphProto, largest: dict[str, NDArray[np.float32]], kept: Collection[str]) -> None:
-    """Divide the channels of what meets a matrix by factors that make them more alike, and multiply the matrix by them.
+    """Divide the channels that a matrix multiplies by factors that even them out, and multiply the matrix by these.
 
-    All that share a matrix, as ALBERT's layers do, or are multiplied by several share their factors. A matrix that is
-    also used in another way stays as it is, and so do they.
+    Values that share a matrix, as those of ALBERT's layers do, or that several matrices multiply share their factors. A
+    matrix that is also used in another way stays as it is, and so do the values.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
     products = [node for node in _weight_products(graph) if node.name not in kept]
@@ -144,7 +144,7 @@ def _smooth(graph: onnx.GraphProto, largest: dict[str, NDArray[np.float32]], kep
             node.input[0] = f"{rows}/smooth"
             if rows not in smoothed:
                 smoothed.add(rows)
-                nodes.append(_multiplied(graph, rows, factors[rows], node.input[0]))
+                nodes.append(_multiply(graph, rows, factors[rows], node.input[0]))
         nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
@@ -153,17 +153,17 @@ def _smooth(graph: onnx.GraphProto, largest: dict[str, NDArray[np.float32]], kep
 def _evening_factors(channel: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a factor for each channel, given its largest value and the largest weight that meets it.
 
-    They are powers of two, which leave all bits of what they multiply, and nearly always are the same where the last
-    bits of the largest values are not.
+    They are powers of two: multiplying by them loses no bits, and they nearly always stay the same when the last bits
+    of the largest values change.
     """
-    # A channel that no observed review woke may be woken by another, and must not outshout all others then.
+    # A channel that is idle on the observed reviews may be active on others, and must not drown out all channels then.
     channel = np.maximum(channel, channel.mean() / 10 + TINY)
     factor = channel**SMOOTHING / np.maximum(weight, TINY) ** (1 - SMOOTHING)
     return np.ldexp(np.float32(1), np.round(np.log2(factor)).astype(int))
 
 
 def _even_out_embeddings(graph: onnx.GraphProto) -> None:
-    """Divide each channel of the tables that are looked up in by its largest value, and multiply what is found by it.
+    """Divide each channel of the embedding tables by its largest value, and multiply what is looked up by it.
 
     The library gives a table one scale, which a few tokens or positions with large values would make coarse.
     """
@@ -185,7 +185,7 @@ def _even_out_embeddings(graph: onnx.GraphProto) -> None:
                 factors[table] = np.maximum(np.abs(values).max(axis=0), TINY)
                 tables[table].CopyFrom(numpy_helper.from_array(values / factors[table], table))
             found, node.output[0] = node.output[0], f"{node.output[0]}/even"
-            nodes.append(_multiplied(graph, node.output[0], factors[table], found))
+            nodes.append(_multiply(graph, node.output[0], factors[table], found))
     del graph.node[:]
     graph.node.extend(nodes)
 
@@ -194,6 +194,6 @@ def _axis(node: NodeProto) -> int:
     return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
 
 
-def _multiplied(graph: onnx.GraphProto, rows: str, factors: NDArray[np.float32], product: str) -> NodeProto:
+def _multiply(graph: onnx.GraphProto, rows: str, factors: NDArray[np.float32], product: str) -> NodeProto:
     graph.initializer.append(numpy_helper.from_array(factors, f"{rows}/factors"))
     return helper.make_node("Mul", [rows, f"{rows}/factors"], [product])

@@ -1,6 +1,6 @@
-"""A classifier that costs a second: the average of a review's token vectors, and a linear layer (fastText).
+"""A classifier that trains in a second: the average of a review's token vectors, and a linear layer (fastText).
 
-It knows no order of tokens, so what it gets right hangs on what single tokens tell: Joulin et al. 2016,
+It ignores the order of tokens, so its accuracy depends on what single tokens tell: Joulin et al. 2016,
 arXiv:1607.01759, without their n-grams.
 """
 
@@ -24,7 +24,7 @@ Ids = Sequence[Sequence[int]]
 
 
 class TokenBag(nn.Module):
-    """Average the vectors of the tokens, and tell two labels by the average."""
+    """Average the vectors of the tokens, and tell the label by the average."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class TokenBag(nn.Module):
         return logits
 
 
-def right(
+def train_and_test(
     train: Ids, labels: ArrayLike, validation: Ids, validation_labels: ArrayLike, seeds: Sequence[int]
 ) -> NDArray[np.bool_]:
-    """Train a classifier for each seed; say which validation reviews it labels rightly: [seeds, reviews].
+    """Train a classifier for each seed, and return which validation reviews it gets right: [seeds, reviews].
 
     Tokens that no training review holds are left out, as their vectors would be noise.
     """
@@ -52,11 +52,11 @@ def right(
         for part in (train, validation)
     )
     targets = torch.from_numpy(np.asarray(labels, np.int64))
-    found = [_fitted(len(known), reviews, targets, seed)(unseen).argmax(1).numpy() for seed in seeds]
+    found = [_fit(len(known), reviews, targets, seed)(unseen).argmax(1).numpy() for seed in seeds]
     return np.stack(found) == np.asarray(validation_labels)
 
 
-def _fitted(vocabulary: int, reviews: list[torch.Tensor], targets: torch.Tensor, seed: int) -> TokenBag:
+def _fit(vocabulary: int, reviews: list[torch.Tensor], targets: torch.Tensor, seed: int) -> TokenBag:
     torch.manual_seed(seed)
     model = TokenBag(vocabulary)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
@@ -72,10 +72,10 @@ def _fitted(vocabulary: int, reviews: list[torch.Tensor], targets: torch.Tensor,
 
 
 def accuracy(right: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the mean accuracy of several trials [trials, reviews], and two measures of its chance.
+    """Return the mean accuracy of one or more trials [trials, reviews], and two measures of its uncertainty.
 
-    `accuracy_sd` is the standard deviation over the trials, where there are several: the chance in the training. The
-    Wilson 95 % interval is that of the mean on so many reviews: the chance in their draw, which trials don't lessen.
+    `accuracy_sd`, the standard deviation over several trials, is the uncertainty from training. The Wilson 95 %
+    interval of the mean on so many reviews is that from drawing the reviews, which more trials don't reduce.
     """
     trials, n = right.shape
     spread = {"accuracy_sd": float(right.mean(1).std(ddof=1))} if trials > 1 else {}
@@ -85,7 +85,7 @@ def accuracy(right: NDArray[np.bool_]) -> dict[str, Any]:
 def difference(right: NDArray[np.bool_], reference: NDArray[np.bool_]) -> dict[str, float]:
     """Return by how much the mean accuracy exceeds the reference's, both [seeds, reviews], and a 95 % interval.
 
-    The interval is the percentile interval of a paired bootstrap: a review is drawn with what both made of it.
+    It is the percentile interval of a paired bootstrap: a review is drawn together with both verdicts on it.
     """
     paired = right.mean(0) - reference.mean(0)
     drawn = np.random.default_rng(0).integers(len(paired), size=(RESAMPLES, len(paired)))

@@ -22,8 +22,8 @@ BYTES_SPECIAL = [PAD, START, END]
 def learn(algorithm: str, texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     """Return a tokenizer of one of ALGORITHMS, learnt from the texts, with at most `size` entries (500 or more).
 
-    Characters and bytes have as many as there are. Of the characters, at most a quarter of `size` is known, the most
-    frequent; others are unknown, but to the algorithms on bytes.
+    Those of characters and of bytes have as many entries as there are of these. Characters that are not among the
+    `size` / 4 most frequent are unknown, except to the algorithms on bytes.
     """
     normalizer = _normalizer()
     normalized = [normalizer.normalize_str(text) for text in texts]
@@ -42,8 +42,8 @@ def word_piece(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     # process, and breaks ties by number; named as special tokens, they come first and in this order.
     fixed = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
     trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=fixed, show_progress=False)
-    backend.train_from_iterator(_within(texts, letters), trainer)
-    return _wrapped(models.WordPiece(backend.get_vocab(), unk_token=UNKNOWN), words)
+    backend.train_from_iterator(_blank_others(texts, letters), trainer)
+    return _wrap(models.WordPiece(backend.get_vocab(), unk_token=UNKNOWN), words)
 
 
 def byte_pairs(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
@@ -53,7 +53,7 @@ def byte_pairs(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     letters = [character for character in _alphabet(texts, size) if character != " "]
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
     model = models.BPE(unk_token=UNKNOWN)
-    return _learnt(model, pre_tokenizers.BertPreTokenizer(), trainer, _within(texts, letters))
+    return _train(model, pre_tokenizers.BertPreTokenizer(), trainer, _blank_others(texts, letters))
 
 
 def byte_level_pairs(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
@@ -64,13 +64,13 @@ def byte_level_pairs(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFas
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=BYTES_SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
-    return _learnt(models.BPE(), pre_tokenizers.ByteLevel(add_prefix_space=True), trainer, texts)
+    return _train(models.BPE(), pre_tokenizers.ByteLevel(add_prefix_space=True), trainer, texts)
 
 
 def unigram(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     """Start at many pieces and drop those that matter least to the texts' likelihood; then cut as is most likely.
 
-    SentencePiece trains it, on one thread: the trainer of tokenizers adds up in another order in each process.
+    SentencePiece trains it, on one thread: the trainer of `tokenizers` adds up in another order in each process.
     """
     import sentencepiece
     from tokenizers import models, pre_tokenizers
@@ -78,7 +78,7 @@ def unigram(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     letters = _alphabet(texts, size)
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(_within(texts, letters)),
+        sentence_iterator=iter(_blank_others(texts, letters)),
         model_writer=written,
         model_type="unigram",
         vocab_size=size,
@@ -99,7 +99,7 @@ def unigram(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     )
     trained = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
     pieces = [(trained.id_to_piece(place), trained.get_score(place)) for place in range(len(trained))]
-    return _wrapped(models.Unigram(pieces, SPECIAL.index(UNKNOWN), byte_fallback=False), pre_tokenizers.Metaspace())
+    return _wrap(models.Unigram(pieces, SPECIAL.index(UNKNOWN), byte_fallback=False), pre_tokenizers.Metaspace())
 
 
 def words(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
@@ -107,7 +107,7 @@ def words(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     from tokenizers import models, pre_tokenizers, trainers
 
     trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=SPECIAL, show_progress=False)
-    return _learnt(models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.BertPreTokenizer(), trainer, texts)
+    return _train(models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.BertPreTokenizer(), trainer, texts)
 
 
 def characters(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
@@ -117,7 +117,7 @@ def characters(texts: Sequence[str], size: int) -> "PreTrainedTokenizerFast":
     letters = ["▁" if character == " " else character for character in _alphabet(texts, size)]
     model = models.WordLevel({piece: place for place, piece in enumerate([*SPECIAL, *letters])}, unk_token=UNKNOWN)
     blank = normalizers.Sequence([_normalizer(), normalizers.Replace(" ", "▁")])
-    return _wrapped(model, pre_tokenizers.Split(Regex("."), "isolated"), blank)
+    return _wrap(model, pre_tokenizers.Split(Regex("."), "isolated"), blank)
 
 
 def single_bytes(_texts: Sequence[str], _size: int) -> "PreTrainedTokenizerFast":
@@ -126,7 +126,7 @@ def single_bytes(_texts: Sequence[str], _size: int) -> "PreTrainedTokenizerFast"
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     model = models.BPE({piece: place for place, piece in enumerate([*BYTES_SPECIAL, *alphabet])}, [])
-    return _wrapped(model, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
+    return _wrap(model, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False))
 
 
 ALGORITHMS: "dict[str, Callable[[Sequence[str], int], PreTrainedTokenizerFast]]" = {
@@ -152,13 +152,13 @@ def _alphabet(texts: Sequence[str], size: int) -> list[str]:
     return sorted(sorted(counts, key=lambda character: (-counts[character], character))[: size // 4])
 
 
-def _within(texts: Sequence[str], letters: Sequence[str]) -> list[str]:
+def _blank_others(texts: Sequence[str], letters: Sequence[str]) -> list[str]:
     """Return the texts with a blank for every character that is none of the letters."""
     others = {ord(character): " " for character in set().union(*texts) - set(letters)}
     return [text.translate(others) for text in texts]
 
 
-def _learnt(
+def _train(
     model: "models.Model", cutter: "pre_tokenizers.PreTokenizer", trainer: "trainers.Trainer", texts: Sequence[str]
 ) -> "PreTrainedTokenizerFast":
     from tokenizers import Tokenizer
@@ -166,10 +166,10 @@ def _learnt(
     backend = Tokenizer(model)
     backend.pre_tokenizer = cutter
     backend.train_from_iterator(texts, trainer)
-    return _wrapped(backend.model, cutter)
+    return _wrap(backend.model, cutter)
 
 
-def _wrapped(
+def _wrap(
     model: "models.Model", cutter: "pre_tokenizers.PreTokenizer", normalizer: "normalizers.Normalizer | None" = None
 ) -> "PreTrainedTokenizerFast":
     """Return a tokenizer as transformers has them, [CLS] and [SEP] around each text."""

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of reviews: how many tokens, how many unknown, how many words stay whole."""
+"""How a tokenizer cuts reviews: fertility, truncated reviews, unknown tokens, words that stay whole."""
 
 import re
 from collections import Counter
@@ -24,10 +24,10 @@ TELLING = {
     "misspelling": ["definately", "sooooo"],
     "German": ["Meisterwerk", "Zeitverschwendung", "enttäuschend"],
 }
-"""Words that tell a verdict, and that a vocabulary may lack."""
+"""Words that tell a verdict and that a vocabulary may lack."""
 
 
-def own_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+def load_own_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """Load a tokenizer from the folder of this name in own/; raise UserError where there is none."""
     folder = OWN / name
     if not folder.is_dir() or ".." in folder.parts:
@@ -62,7 +62,7 @@ def whole_words(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> f
 def figures(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], encoded: list[Encoded], max_length: int
 ) -> dict[str, Any]:
-    """Return what is told of a tokenizer and of texts as its Encoder gave them.
+    """Return the figures of a tokenizer on texts, given as they are and as its Encoder encodes them.
 
     `fertility` is the number of tokens per word, special tokens apart; `tokens` and its percentiles count them. `cuts`
     has the pieces of every telling word.
@@ -82,7 +82,7 @@ def figures(
 
 
 def renumber(sequences: Sequence[Sequence[int]], tokenizer: "PreTrainedTokenizerBase", seed: int) -> list[list[int]]:
-    """Return the ids that a tokenizer with the same entries in another order would give; special tokens keep theirs."""
+    """Return the ids that a tokenizer with its ordinary entries in another, random order would give."""
     names = np.arange(len(tokenizer))
     ordinary = np.setdiff1d(names, tokenizer.all_special_ids)
     names[ordinary] = np.random.default_rng(seed).permutation(ordinary)

@@ -9,12 +9,12 @@ import pytest
 from sentiment.core.errors import UserError
 from sentiment.params import Tokenize
 from sentiment.text.encoding import Encoder, load_tokenizer
-from sentiment.tokenizer_study.tokenizer_comparison import (
+from sentiment.tokenizer_study.segmentation import (
     TELLING,
     figures,
-    own_tokenizer,
+    load_own_tokenizer,
     pieces,
-    renumbered,
+    renumber,
     whole_words,
 )
 from sentiment.tokenizer_study.trained_tokenizers import learn
@@ -55,9 +55,9 @@ def test_another_numbering_keeps_special_tokens_and_tells_the_same_words_apart(
     tokenizer: "PreTrainedTokenizerFast",
 ) -> None:
     ids = tokenizer(["the film was good", "the plot was bad"])["input_ids"]
-    other = renumbered(ids, tokenizer, 0)
+    other = renumber(ids, tokenizer, 0)
 
-    assert other == renumbered(ids, tokenizer, 0) != renumbered(ids, tokenizer, 1)
+    assert other == renumber(ids, tokenizer, 0) != renumber(ids, tokenizer, 1)
     assert [(row[0], row[-1]) for row in other] == [(row[0], row[-1]) for row in ids]
     assert sum(new != old for rows in zip(other, ids, strict=True) for new, old in zip(*rows, strict=True)) > 4
     assert other[0][1] == other[1][1] != other[0][2]
@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_there_is_refused(name: str, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(UserError, match=r"compare_tokenizers\.pretrained names '.*', but own/ has no such folder: put"):
-        own_tokenizer(name)
+        load_own_tokenizer(name)
 
 
 @pytest.mark.parametrize(
