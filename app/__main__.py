@@ -4,8 +4,8 @@ Reads   models/exported/, models/tokenizers/, metrics/
 
     python -m app --host 0.0.0.0 --port 7860    (make serve)
 
-The environment may set limits (app/settings.py). SIGHUP loads the model anew, after `dvc checkout`, without a dropped
-request; SIGTERM finishes what was accepted.
+Environment variables set limits (app/settings.py). SIGHUP reloads the model, after `dvc checkout`, without dropping a
+request; SIGTERM lets the accepted requests finish.
 """
 
 import os
@@ -14,6 +14,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from app.settings import Settings
 from sentiment.core.errors import UserError
+from sentiment.core.openmp import wait_briefly
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=7860, help="7860 if not given")
     arguments = parser.parse_args()
     settings = Settings.of(os.environ)
+    wait_briefly()
 
     # The page's library must not call home, and progress bars have no place among the logs.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")

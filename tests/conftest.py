@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 
+from sentiment.core.openmp import wait_briefly
 from sentiment.params import Cleaning, Params, load_params
 from tests.heads import fit_head
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sentiment.text.encoding import Padding
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+wait_briefly()
 # The same examples in every run, and none that a busy machine fails.
 settings.register_profile("project", derandomize=True, deadline=None)
 settings.load_profile("project")

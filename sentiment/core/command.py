@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sentiment.core.errors import UserError
+from sentiment.core.openmp import wait_briefly
 
 TIMINGS = Path("logs/timings.jsonl")
 
@@ -25,6 +26,7 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     """
     if not network:
         os.environ["HF_HUB_OFFLINE"] = "1"
+    wait_briefly()
     # The result must not depend on how many GPUs there are: one is used, the first unless the user chose another.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     received: list[int] = []
