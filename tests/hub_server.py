@@ -5,8 +5,8 @@ commit is a hash of the content. Prints the address to put into HF_ENDPOINT:
 
     python -m tests.hub_server FOLDER [PORT]
 
-As at the hub, large files (by their suffix) are LFS objects behind a redirect to storage on another host, by an address
-with a signature, and the others git objects.
+As at the hub, small files are git objects, and large ones (by their suffix) LFS objects behind a redirect to storage on
+another host, at an address with a signature. Xet is offered for them, but not spoken.
 """
 
 import hashlib
@@ -31,11 +31,12 @@ from huggingface_hub.utils.sha import git_hash
 LARGE = {".bin", ".model", ".parquet", ".safetensors"}
 TOKEN = "hf_token_of_the_test"
 SIGNATURE = "key_of_the_test"
+XET = {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": "/api/xet"}
 
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` requests whose "METHOD path" has the pattern `match`, once `after` bytes were sent.
+    """What goes wrong with the next `times` requests whose "METHOD path" has the pattern `match`, after `after` bytes.
 
     status   is answered, with `headers` and nothing else
     cut      ends or resets the connection
@@ -61,7 +62,6 @@ class Fault:
 class Request:
     method: str
     path: str
-    start: int
     token: str | None
 
 
@@ -74,6 +74,7 @@ class Repo:
         self.commit = commit or hashlib.sha1(json.dumps(self.sums).encode()).hexdigest()
         self.access = access
         self.licence = licence
+        self.xet = XET
 
     def listing(self) -> list[dict[str, Any]]:
         siblings = []
@@ -117,18 +118,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
-        self.answer()
+        self.do_GET()
 
     def do_GET(self) -> None:
-        self.answer()
-
-    def answer(self) -> None:
         # A proxy is asked for the whole address.
         path = unquote(re.sub(r"^http://[^/]+", "", self.path).partition("?")[0])
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(asked[1]) if asked else 0
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
-        self.server.requests.append(Request(self.command, path, start, token))
+        self.server.requests.append(Request(self.command, path, token))
         fault = self.server.fault(f"{self.command} {path}")
         if fault.status:
             self.reply(fault.status, fault.headers)
@@ -137,17 +133,17 @@ class Handler(BaseHTTPRequestHandler):
         elif stored := re.fullmatch(r"/storage/([0-9a-f]{64})", path):
             repos = self.server.repos.values()
             found = (repo.files[name] for repo in repos for name, digest in repo.sums.items() if digest == stored[1])
-            self.send_content(next(found).read_bytes(), start, fault)
+            self.send_content(next(found).read_bytes(), fault)
         elif info := re.fullmatch(r"/api/(model|dataset)s/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             if repo := self.repo(info[1], info[2], info[3]):
                 card = {"license": repo.licence}
                 content = {"id": info[2], "sha": repo.commit, "siblings": repo.listing(), "cardData": card}
-                self.send_content(json.dumps(content).encode(), 0, fault)
+                self.send_content(json.dumps(content).encode(), fault)
         elif resolved := re.fullmatch(r"/(dataset)?s?/?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             if repo := self.repo(resolved[1] or "model", resolved[2], resolved[3]):
-                self.resolve(repo, resolved[4], start, fault)
+                self.resolve(repo, resolved[4], fault)
         else:
-            self.reply(404)
+            self.reply(404, {})
 
     def repo(self, kind: str, name: str, revision: str | None) -> Repo | None:
         """Return the repository, or answer as the hub does that there is none."""
@@ -161,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return repo
 
-    def resolve(self, repo: Repo, file: str, start: int, fault: Fault) -> None:
+    def resolve(self, repo: Repo, file: str, fault: Fault) -> None:
         headers = {"X-Repo-Commit": repo.commit}
         if repo.access == "gated" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.reply(403, headers | {"X-Error-Code": "GatedRepo"})
@@ -169,35 +165,27 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(404, headers | {"X-Error-Code": "EntryNotFound"})
         elif repo.files[file].suffix in LARGE:
             linked = {"X-Linked-Size": str(repo.files[file].stat().st_size), "X-Linked-ETag": f'"{repo.sums[file]}"'}
-            place = f"http://localhost:{self.server.server_port}/storage/{repo.sums[file]}?Signature={SIGNATURE}"
-            self.reply(302, headers | linked | {"Location": place})
+            storage = f"http://localhost:{self.server.server_port}/storage/{repo.sums[file]}?Signature={SIGNATURE}"
+            self.reply(302, headers | linked | repo.xet | {"Location": storage})
         else:
             content = repo.files[file].read_bytes()
-            self.send_content(content, start, fault, headers | {"ETag": f'"{git_hash(content)}"'})
+            self.send_content(content, fault, headers | {"ETag": f'"{git_hash(content)}"'})
 
-    def send_content(self, content: bytes, start: int, fault: Fault, headers: dict[str, str] | None = None) -> None:
-        """Send the content from `start` on, until the fault strikes."""
+    def send_content(self, content: bytes, fault: Fault, headers: dict[str, str] | None = None) -> None:
+        """Send the content, whole where a part is asked for, as some proxies do, until the fault strikes."""
         if fault.length is not None:
             content = (content + bytes(fault.length))[: fault.length]
-        if start >= len(content) > 0:
-            self.reply(416)
-            return
-        self.send_response_only(206 if start else 200)
-        place = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        for name, value in ({"Content-Length": str(len(content) - start)} | place | (headers or {})).items():
-            self.send_header(name, value)
-        self.end_headers()
+        self.reply(200, {"Content-Length": str(len(content))} | (headers or {}))
         if self.command == "HEAD":
             return
-        strikes = fault.cut or fault.stall or fault.altered or fault.call
-        turn = min(start + fault.after, len(content)) if strikes else len(content)
-        self.wfile.write(content[start:turn])
+        self.wfile.write(content[: fault.after])
         if fault.call:
             fault.call()
-        if fault.stall or fault.cut:
+        rest = content[fault.after :]
+        if fault.cut or fault.stall:
             self.strike(fault)
         else:
-            self.wfile.write(bytes(byte ^ 1 for byte in content[turn:]) if fault.altered else content[turn:])
+            self.wfile.write(bytes(byte ^ 1 for byte in rest) if fault.altered else rest)
 
     def strike(self, fault: Fault) -> None:
         """Send nothing more, until the end or by ending or resetting the connection."""
@@ -209,10 +197,9 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             socket.close(self.connection.detach())
 
-    def reply(self, status: int, headers: dict[str, str] | None = None) -> None:
+    def reply(self, status: int, headers: dict[str, str]) -> None:
         self.send_response_only(status)
-        self.send_header("Content-Length", "0")
-        for name, value in (headers or {}).items():
+        for name, value in ({"Content-Length": "0"} | headers).items():
             self.send_header(name, value)
         self.end_headers()
 

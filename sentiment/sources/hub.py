@@ -1,9 +1,9 @@
 """The Hugging Face hub: what a repository holds at a commit, and its files, downloaded, verified and cached.
 
-huggingface_hub downloads them into its own cache, knows the settings (HF_ENDPOINT, HF_HOME, HF_TOKEN, HF_HUB_OFFLINE,
-proxies, time-outs) and repeats what fails; added here is what it leaves out: checksums, free space, what a commit holds
-without a network, and another try after faults that it gives up on at once. Files come over plain HTTP, not by the
-hub's Xet protocol, as every mirror and proxy of the hub speaks the first and few the second.
+huggingface_hub downloads into its own cache, reads the settings (HF_ENDPOINT, HF_HOME, HF_TOKEN, HF_HUB_OFFLINE,
+proxies, time-outs) and tries again where a request fails. Added here is what it leaves out: checksums, free space, the
+list of a commit's files without a network, and further attempts after faults at which it gives up at once. Files come
+over plain HTTP, which every mirror and proxy of the hub speaks, while few speak its Xet protocol.
 """
 
 import json
@@ -31,6 +31,7 @@ HUB_NAME = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 ATTEMPTS = 4
 """How often the download of a file is started; the waits between them add up to half a minute."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""What is raised where a list of files has another form than the hub's."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Repository:
             )
 
     def _download(self, path: str, target: Path) -> None:
-        """Bring about `target` in the cache, and try again after faults that pass and bytes that are not the hub's."""
+        """Download a file to its place in the cache, more than once where a fault may pass or other bytes arrive."""
         from huggingface_hub import constants, hf_hub_download
         from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
@@ -110,11 +111,11 @@ class Repository:
             handler.addFilter(_hide_keys)
 
         def attempt() -> None:
-            # A damaged file is replaced only by a whole one: another process may be reading it.
+            # A damaged file is replaced, not removed first: another process may have replaced it in the meantime.
             options = {"revision": self.commit, "force_download": target.exists()}
             hf_hub_download(self.name, path, repo_type=self.kind, **options)
             if not self.files[path].matches(target):
-                target.resolve().unlink()
+                target.resolve().unlink(missing_ok=True)
                 target.unlink(missing_ok=True)
                 raise OSError(f"{path} arrives with other bytes than the hub lists, a proxy or mirror may alter it")
 
@@ -140,11 +141,11 @@ def open_repository(name: str, kind: Kind, revision: str | None = None) -> Repos
         raise UserError(f"{name!r} is no name that the hub allows: {reason(error)}") from None
     notes = _folder(name, kind) / "listings"
     if revision and COMMIT.fullmatch(revision):
+        # What a commit holds never changes.
         with suppress(OSError, *UNREADABLE):
-            # What a commit holds can't have changed since.
             return _understand(name, kind, json.loads((notes / f"{revision}.json").read_text(encoding="utf-8")))
 
-    # What HfApi has for this asks once only.
+    # HfApi.repo_info would ask once only.
     url = f"{constants.ENDPOINT}/api/{kind}s/{name}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
     options = {"params": {"blobs": True}, "headers": utils.build_hf_headers(), "timeout": constants.HF_HUB_ETAG_TIMEOUT}
     with explain(name, kind, revision):
@@ -155,7 +156,8 @@ def open_repository(name: str, kind: Kind, revision: str | None = None) -> Repos
             raise errors.FileMetadataError(reason(error)) from None
     notes.mkdir(parents=True, exist_ok=True)
     with utils.WeakFileLock(notes / f"{repository.commit}.lock"):
-        write_json(notes / f"{repository.commit}.json", answer)
+        known = {"sha": repository.commit, "siblings": answer["siblings"], "cardData": {"license": repository.licence}}
+        write_json(notes / f"{repository.commit}.json", known)
     return repository
 
 
@@ -177,7 +179,7 @@ def _understand(name: str, kind: Kind, answer: dict[str, Any]) -> Repository:
     for file in answer["siblings"]:
         path = PurePosixPath(file["rfilename"])
         # A path that leads out of its folder is an attack: no repository that git made has one.
-        if ".." in path.parts or "\\" in str(path) or path.is_absolute():
+        if not path.name or ".." in path.parts or "\\" in str(path) or path.is_absolute():
             raise ValueError("unsafe path")
         # A large file's git object is a pointer, whose id says nothing about the bytes that come.
         sha256, git = (file["lfs"]["sha256"], None) if file.get("lfs") else (None, file["blobId"])
@@ -202,7 +204,7 @@ def _require_space(download: int, copy: int) -> None:
 
 
 def _passes(error: BaseException) -> bool:
-    """Tell whether it is a fault that may pass and that huggingface_hub did not meet with attempts of its own."""
+    """Tell whether a fault may pass and is one at which huggingface_hub gives up at once."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -210,7 +212,7 @@ def _passes(error: BaseException) -> bool:
         return error.response.status_code >= 500
     if isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError):
         return True
-    # Bytes of another number or content than the hub states; an error of the disk has a number.
+    # More, fewer or other bytes than the hub states; the errors of a disk have a number.
     return type(error) is OSError and error.errno is None
 
 

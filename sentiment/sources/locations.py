@@ -25,7 +25,7 @@ class PackageSource(Strict):
         spec = importlib.util.find_spec(self.package)
         if spec is None or spec.origin is None:
             raise UserError(f"the {kind}'s package {self.package} is not installed: pip install -r requirements.txt")
-        return _verified(Path(spec.origin).parent / self.folder, files, str(self))
+        return _verify(Path(spec.origin).parent / self.folder, files, str(self))
 
     def __str__(self) -> str:
         return f"package {self.package}"
@@ -37,7 +37,7 @@ class FolderSource(Strict):
     folder: Name
 
     def locate(self, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
-        return _verified(Path(self.folder), files, str(self))
+        return _verify(Path(self.folder), files, str(self))
 
     def __str__(self) -> str:
         return f"folder {self.folder}"
@@ -80,7 +80,7 @@ def locate_all(source: Source, files: Mapping[str, str | None], kind: Kind) -> d
     return source.locate(files, kind)
 
 
-def _verified(folder: Path, files: Mapping[str, str | None], source: str) -> dict[str, Path]:
+def _verify(folder: Path, files: Mapping[str, str | None], source: str) -> dict[str, Path]:
     paths = {file: folder / file for file in files}
     for file, path in paths.items():
         if not path.is_file():

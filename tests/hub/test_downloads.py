@@ -8,8 +8,8 @@ import pytest
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
 from sentiment.sources.hub import open_repository
-from tests.hub.client import LARGE, SMALL, downloads, fetch
-from tests.hub_server import TOKEN, Fault, Hub
+from tests.hub.client import LARGE, SMALL, fetch
+from tests.hub_server import TOKEN, Hub
 
 
 def test_a_repository_is_its_files_with_sizes_and_checksums_at_a_commit(hub: Hub) -> None:
@@ -79,14 +79,6 @@ def test_a_damaged_note_of_what_a_commit_holds_is_made_anew(hub: Hub, tmp_path: 
     note.write_text(damaged, encoding="utf-8")
 
     assert open_repository("org/tiny", "model", commit).files
-
-
-def test_a_connection_that_ends_in_the_middle_goes_on_there(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 50_000)
-    hub.faults = [Fault(cut="end", after=100_000, times=2)]
-
-    assert fetch().read_bytes() == LARGE
-    assert downloads(hub) == [0, 100_000, 200_000]
 
 
 def test_the_hubs_storage_is_not_sent_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
