@@ -17,6 +17,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -121,7 +122,7 @@ def main() -> None:
                     for name, process in turns(workers, repetition):
                         speeds[load][name].append(speed(process))
     first = next(iter(WAYS))
-    results = {
+    results: dict[str, Any] = {
         load: {
             name: {"steps_per_second": spread(found), "ratio": ratio(found, measured[first])}
             for name, found in measured.items()
@@ -129,9 +130,8 @@ def main() -> None:
         for load, measured in speeds.items()
     }
     write_json(RESULTS, {"arithmetic": arithmetic(), "cores": os.cpu_count(), "loads": results})
-    print(
-        json.dumps({load: {name: found["ratio"]["median"] for name, found in r.items()} for load, r in results.items()})
-    )
+    for load, measured in results.items():
+        print(f"{load}: " + ", ".join(f"{name} {found['ratio']['median']:.2f}" for name, found in measured.items()))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,6 @@ def test_the_exported_folder_is_whole_and_its_figures_are_those_of_the_predictor
     card = (export.EXPORTED / "README.md").read_text(encoding="utf-8")
     assert sorted(path.name for path in export.EXPORTED.iterdir()) == [
         "README.md",
-        "calibration.json",
         "model.onnx",
         "preprocessing.json",
         "provenance.json",
@@ -63,7 +62,6 @@ def test_the_exported_folder_is_whole_and_its_figures_are_those_of_the_predictor
     assert figures["accuracy_int8"] == pytest.approx((predicted == encoded["label"].to_numpy()).mean(), abs=1e-6)
     assert figures["bytes_int8"] == (export.EXPORTED / "model.onnx").stat().st_size
     assert figures["n"] == 64
-    assert predictor.calibration.temperature == 1.5
     assert "library_name: onnx" in card
     assert f"{figures['agreement']:.2%}" in card
     assert "With torch" not in card

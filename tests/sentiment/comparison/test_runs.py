@@ -24,7 +24,7 @@ def write(folder: Path, datasets: list[str], params: str, *, wrong: int, rows: i
     (folder / "params.yaml").write_text(params, encoding="utf-8")
     write_json(
         folder / "models/sentiment/preprocessing.json",
-        {"cleaning": {"html_breaks": True, "control_characters": True, "unicode_nfc": True}},
+        {"cleaning": {"html_breaks": True}},
     )
     for name in datasets:
         ids = [content_id(text) for text in TEXTS[name]]

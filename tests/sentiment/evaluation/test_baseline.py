@@ -12,9 +12,7 @@ def test_it_learns_the_words_that_tell_reviews_apart(toy_reviews: pa.Table, para
     assert classifier.score(["a brilliant plot", "very dull and boring"], [1, 0]) == 1.0
 
 
-def test_word_sequences_count_up_to_the_parameters_length(params_with: Callable[..., Params]) -> None:
+def test_pairs_of_words_count(params_with: Callable[..., Params]) -> None:
     # Only the order of two words tells these apart.
     texts, labels = ["not good but bad", "not bad but good"] * 4, [0, 1] * 4
-    for ngrams, expected in ((1, 0.5), (2, 1.0)):
-        classifier = baseline(params_with(baseline={"ngrams": ngrams}).baseline).fit(texts, labels)
-        assert classifier.score(texts, labels) == expected
+    assert baseline(params_with().baseline).fit(texts, labels).score(texts, labels) == 1

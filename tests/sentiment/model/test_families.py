@@ -57,7 +57,7 @@ class Member:
 
     def build(self, **train: Any) -> PreTrainedModel:
         torch.manual_seed(1)
-        train = {"freeze": "none", "head": "random", "pooling": "mean"} | train
+        train = {"freeze": "none", "pooling": "mean"} | train
         return build(self.folder, self.tokenizer, self.params_with(train=train).train)
 
     def logits(self, model: PreTrainedModel, sequences: list[list[int]], batch_size: int = 16) -> np.ndarray:

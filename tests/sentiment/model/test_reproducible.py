@@ -37,10 +37,10 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
     for split in ("train", "validation", "validation_sentences"):
         write_parquet(tmp_path / f"data/tokenized/{split}.parquet", table)
 
-    def run(environment: dict[str, str], *, portable: bool) -> dict[str, Any]:
+    def run(environment: dict[str, str], precision: str) -> dict[str, Any]:
         yaml = YAML()
         params = yaml.load(ROOT / "params.yaml")
-        params |= {"portable": portable, "threads": 1}
+        params |= {"precision": precision, "threads": 1}
         params["train"] |= {"epochs": 1, "dropout": 0.1, "freeze": "none"}
         yaml.dump(params, tmp_path / "params.yaml")
         inherited = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
@@ -66,8 +66,8 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
 def test_portable_bits_are_the_same_on_unlike_processors_and_others_say_on_which_they_were_made(
     train: Callable[..., dict[str, Any]],
 ) -> None:
-    here = train({}, portable=True)
-    assert train(OLD_PROCESSOR, portable=True) == here
+    here = train({}, "portable")
+    assert train(OLD_PROCESSOR, "portable") == here
     assert (here["portable"], here["cpu_capability"], here["precision"], here["device"]) == (
         True,
         "AVX2",
@@ -75,7 +75,7 @@ def test_portable_bits_are_the_same_on_unlike_processors_and_others_say_on_which
         "cpu",
     )
 
-    other = train(OLD_PROCESSOR, portable=False)
+    other = train(OLD_PROCESSOR, "auto")
     assert (other["portable"], other["cpu_capability"]) == (False, "DEFAULT")
     assert other["weights"] != here["weights"]
 

@@ -14,7 +14,7 @@ from sentiment.reviews.table import Survey, read_reviews, survey
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL_REVIEWS = Path(os.environ.get("REAL_REVIEWS", ROOT.parent / "shared" / "data"))
-AS_THEY_ARE = Cleaning(html_breaks=False, control_characters=False, unicode_nfc=False)
+AS_THEY_ARE = Cleaning(html_breaks=False)
 
 
 def file(name: str) -> Path:

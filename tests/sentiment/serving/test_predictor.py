@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.evaluation.scorer import Scorer
-from sentiment.params import Evaluate
+from sentiment.params import Params
 from sentiment.serving.predictor import Predictor
 from sentiment.text.cleaning import clean
 from tests.conftest import ROOT
@@ -37,8 +38,8 @@ NASTY = [
 
 
 @pytest.fixture(scope="module")
-def scorer(trained_once: Path) -> Scorer:
-    return Scorer(trained_once, Evaluate(batch_size=8, precision="fp32"))
+def scorer(trained_once: Path, params_with: Callable[..., Params]) -> Scorer:
+    return Scorer(trained_once, params_with(precision="fp32", evaluate={"batch_size": 8}))
 
 
 @pytest.fixture(scope="module")
@@ -127,30 +128,19 @@ def test_a_prediction_is_the_likelier_label_and_the_probability_of_positive(
     assert predictor.predict([]) == []
 
 
-def test_logits_are_divided_by_the_temperature_before_they_become_scores(exported: Path, tmp_path: Path) -> None:
-    odds = []
-    for temperature in (1.0, 4.0):
-        folder = shutil.copytree(exported, tmp_path / str(temperature))
-        write_json(folder / "calibration.json", {"temperature": temperature})
-        (score,) = Predictor(folder).score_texts(["the film was superb"])
-        odds.append(np.log(score / (1 - score)))
-
-    assert odds[1] == pytest.approx(odds[0] / 4)
-
-
-def test_a_drift_with_length_is_taken_off_before_the_temperature(exported: Path, tmp_path: Path) -> None:
+def test_a_drift_with_length_is_taken_off(exported: Path, tmp_path: Path) -> None:
     texts = ["superb", "the film was superb", "the film was superb and the story was good"]
-    calibrations = ({"temperature": 2.0}, {"temperature": 2.0, "length_drift": {"slope": 0.6, "tokens": 4.0}})
     odds = []
-    for number, calibration in enumerate(calibrations):
-        folder = shutil.copytree(exported, tmp_path / str(number))
-        write_json(folder / "calibration.json", calibration)
+    for drift in (None, {"slope": 0.6, "tokens": 4.0}):
+        folder = shutil.copytree(exported, tmp_path / str(bool(drift)))
+        if drift:
+            write_json(folder / "length_drift.json", drift)
         predictor = Predictor(folder)
         lengths = [len(encoded.input_ids) for encoded in predictor.encode(texts)]
         scores = predictor.score_texts(texts)
         odds.append(np.log(scores / (1 - scores)))
 
-    np.testing.assert_allclose(odds[1] - odds[0], -0.3 * np.log(np.array(lengths) / 4), atol=1e-5)
+    np.testing.assert_allclose(odds[1] - odds[0], -0.6 * np.log(np.array(lengths) / 4), atol=1e-4)
     assert predictor.predict([]) == []
 
 

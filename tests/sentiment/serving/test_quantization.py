@@ -36,12 +36,11 @@ def test_every_family_is_exported_with_the_logits_it_had(
     family.write(tmp_path / "pretrained", real=False)
     tokenizer = load_tokenizer(tmp_path / "pretrained")
     padding = Padding.of(tokenizer)
-    params = params_with(tokenize={"max_length": 48}, train={"pooling": pooling, "head": "random", "freeze": "none"})
+    params = params_with(tokenize={"max_length": 48}, train={"pooling": pooling, "freeze": "none"})
     torch.manual_seed(1)
     trained, folder = tmp_path / "sentiment", tmp_path / "exported"
     build(tmp_path / "pretrained", tokenizer, params.train).save_pretrained(trained)
     tokenizer.save_pretrained(trained)
-    write_json(trained / "calibration.json", {"temperature": 1.0})
     write_json(trained / "provenance.json", {})
     cleaning = params.subsample.cleaning.model_dump()
     write_json(trained / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
@@ -99,7 +98,7 @@ def test_the_graph_fuses_attention_where_it_can_and_holds_each_matrix_once(
 def exported_graph(family: Family, params_with: Callable[..., Params], folder: Path) -> "ModelProto":
     family.write(folder / "pretrained", real=False)
     tokenizer = load_tokenizer(folder / "pretrained")
-    train = params_with(train={"head": "random", "freeze": "none"}).train
+    train = params_with(train={"freeze": "none"}).train
     return to_onnx(build(folder / "pretrained", tokenizer, train), Padding.of(tokenizer).side)
 
 

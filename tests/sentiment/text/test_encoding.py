@@ -16,34 +16,36 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 IDS = st.lists(st.integers(0, 100), max_size=60)
-SHARES = st.floats(0, 1, exclude_min=True, exclude_max=True)
+SHARES = st.floats(0, 1)
 
 
-def tokenize(max_length: int = 8, truncation: str = "head_tail", head_share: float = 0.5) -> Tokenize:
-    cut = {"max_length": max_length, "train_max_length": None, "truncation": truncation, "head_share": head_share}
+def tokenize(max_length: int = 8, head_share: float = 0.5) -> Tokenize:
+    cut = {"max_length": max_length, "train_max_length": None, "head_share": head_share}
     return Tokenize.model_validate(cut | {"parts": [1]})
 
 
-@given(ids=IDS, room=st.integers(1, 40), share=SHARES, truncation=st.sampled_from(["head", "tail", "head_tail"]))
-def test_a_cut_review_keeps_its_head_its_tail_or_both(ids: list[int], room: int, share: float, truncation: str) -> None:
-    kept = truncate(list(ids), room, tokenize(truncation=truncation, head_share=share))
+@given(ids=IDS, room=st.integers(1, 40), share=SHARES)
+def test_a_cut_review_keeps_its_share_of_the_head_and_the_rest_from_its_tail(
+    ids: list[int], room: int, share: float
+) -> None:
+    kept = truncate(list(ids), room, tokenize(head_share=share))
     assert len(kept) == min(len(ids), room)
     if len(ids) <= room:
         assert kept == ids
         return
-    head = {"head": room, "tail": 0, "head_tail": round(room * share)}[truncation]
+    head = round(room * share)
     assert kept[:head] == ids[:head]
     assert kept[head:] == ids[len(ids) - (room - head) :]
 
 
 def test_special_tokens_enclose_what_is_kept(tokenizer: "PreTrainedTokenizerFast") -> None:
     words = "the film was good and the cast was bad"
-    for truncation, expected in {
-        "head": "[CLS] the film was good and the [SEP]",
-        "tail": "[CLS] good and the cast was bad [SEP]",
-        "head_tail": "[CLS] the film was cast was bad [SEP]",
+    for share, expected in {
+        1.0: "[CLS] the film was good and the [SEP]",
+        0.0: "[CLS] good and the cast was bad [SEP]",
+        0.5: "[CLS] the film was cast was bad [SEP]",
     }.items():
-        (review,) = Encoder(tokenizer, tokenize(truncation=truncation))([words])
+        (review,) = Encoder(tokenizer, tokenize(head_share=share))([words])
         assert " ".join(tokenizer.convert_ids_to_tokens(review.input_ids)) == expected
         assert (review.tokens, review.unknown) == (11, 0)
 
@@ -57,7 +59,7 @@ def test_a_review_that_fits_is_encoded_as_the_tokenizer_does(tokenizer: "PreTrai
 
 
 def test_unknown_tokens_are_counted_before_the_cut(tokenizer: "PreTrainedTokenizerFast") -> None:
-    (review,) = Encoder(tokenizer, tokenize(8, "head"))(["good " * 20 + "😀 😀"])
+    (review,) = Encoder(tokenizer, tokenize(8, 1.0))(["good " * 20 + "😀 😀"])
     assert review.unknown == 2
 
 

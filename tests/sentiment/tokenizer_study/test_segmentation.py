@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 REAL_TOKENIZERS = Path(os.environ.get("REAL_TOKENIZERS", ROOT.parent / "shared" / "tokenizers"))
-PARAMS = Tokenize(max_length=8, train_max_length=None, truncation="head", head_share=0.5, parts=[1])
+PARAMS = Tokenize(max_length=8, train_max_length=None, head_share=1.0, parts=[1])
 
 
 def test_pieces_are_those_of_a_word_in_a_sentence(tokenizer: "PreTrainedTokenizerFast") -> None:

@@ -17,7 +17,7 @@ ENDS = ["", "s", "ed", "ing", "er", "able", "ful", "less", "ness", "ment", "ly",
 WORDS = [f"{start}{stem}{end}" for start in ("", "un", "re", "over") for stem in STEMS for end in ENDS]
 TEXTS = [f"the {word} was {WORDS[i - 7]}, it isn't {WORDS[i - 31]}." for i, word in enumerate(WORDS)]
 CUTTING = ["WordPiece", "BPE", "byte-level BPE", "Unigram", "words"]
-WHOLE = Tokenize(max_length=1000, train_max_length=None, truncation="head", head_share=0.5, parts=[1])
+WHOLE = Tokenize(max_length=1000, train_max_length=None, head_share=1.0, parts=[1])
 
 SCRIPT = """
 import hashlib
