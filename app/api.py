@@ -1,4 +1,4 @@
-"""The JSON API: predictions, why they are so, and how the server is."""
+"""The JSON API: predictions, their explanations, the model, and the health of the server."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -11,9 +11,10 @@ from app.explanation import explain, parts_of, segments
 from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
+from sentiment.metrics import as_written
 
 UNSURE = (0.35, 0.65)
-"""Between these scores a verdict is shown as doubtful."""
+"""Between these scores a verdict is shown as unsure."""
 
 Score = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of positive")]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -23,12 +24,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (413, "The body is too large"),
         (422, "A text or their number is beyond the limits, or the body is of another form"),
         (429, "This client sends too many requests"),
-        (503, "More texts wait than the server takes, or they were not read in time"),
+        (503, "Too many texts are waiting, or they were not read in time"),
     )
 }
 
 
-# A text has something that is no blank.
+# At least one character is not blank.
 Text = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS, pattern=r"\S", examples=["A joy to watch."])]
 
 
@@ -49,7 +50,7 @@ def _kind(body: Any) -> str:
 
 
 ONE, SEVERAL = BODY_KINDS
-# By its keys, so that a fault is told of the body that was meant.
+# Chosen by its keys, so that errors are reported for the body that was meant.
 Body = Annotated[Annotated[OneText, Tag(ONE)] | Annotated[Texts, Tag(SEVERAL)], Discriminator(_kind)]
 
 
@@ -60,16 +61,16 @@ class Prediction(BaseModel):
 
     @classmethod
     def of(cls, score: float) -> "Prediction":
-        # Six digits, as in the pipeline's own predictions.
+        score = float(as_written(score))
         return cls(
             sentiment="positive" if score >= 0.5 else "negative",
-            score=round(score, 6),
+            score=score,
             unsure=UNSURE[0] < score < UNSURE[1],
         )
 
 
 class Predictions(BaseModel):
-    model: str = Field(description="What the model is known by; equal models share it")
+    model: str = Field(description="Identity of the model; equal models share it")
     predictions: list[Prediction] = Field(description="One for each text, in their order")
 
 
@@ -114,12 +115,12 @@ def build(service: Service) -> APIRouter:
         async with asyncio.timeout(service.settings.seconds):
             return await service.batcher.read(texts)
 
-    @router.post("/predict", responses=PROBLEMS, summary="Tell the sentiment of one text or several")
+    @router.post("/predict", responses=PROBLEMS, summary="Predict the sentiment of one text or several")
     async def predict(request: Request, body: Body) -> Predictions:
         found = await read(request, [body.text] if isinstance(body, OneText) else body.texts)
         return Predictions(model=found[-1].model, predictions=[Prediction.of(each.score) for each in found])
 
-    @router.post("/explain", responses=PROBLEMS, summary="Tell which words of a text carry its sentiment")
+    @router.post("/explain", responses=PROBLEMS, summary="Show which words of a text carry its sentiment")
     async def explanation(request: Request, body: OneText) -> Explanation:
         text = body.text
         cut, parts = segments(text), parts_of(text, service.model.predictor)
@@ -138,7 +139,7 @@ def build(service: Service) -> APIRouter:
             ],
         )
 
-    @router.get("/model", summary="Tell what the served model is")
+    @router.get("/model", summary="Describe the served model")
     async def model() -> ModelFacts:
         served = service.model
         tokenize = served.predictor.preprocessing.tokenize
@@ -155,21 +156,23 @@ def build(service: Service) -> APIRouter:
 
 
 def health(service: Service) -> APIRouter:
-    """Return what a load balancer and Prometheus ask."""
+    """Return the routes for load balancers and Prometheus."""
     router = APIRouter()
 
-    @router.get("/healthz", summary="Tell whether the process lives")
+    @router.get("/healthz", summary="Check that the process is alive")
     async def healthz() -> State:
         return State()
 
-    @router.get("/readyz", summary="Tell whether requests are taken", responses={503: {"model": ProblemBody}})
+    @router.get("/readyz", summary="Check that requests are accepted", responses={503: {"model": ProblemBody}})
     async def readyz() -> State:
         if not service.ready:
-            problem = Problem(code="not_ready", message="the server starts or stops", change="ask again in a moment")
+            problem = Problem(
+                code="not_ready", message="the server is starting or stopping", change="ask again in a moment"
+            )
             raise RefusedError(503, problem, 1)
         return State()
 
-    @router.get("/metrics", summary="Tell the metrics, for Prometheus", response_class=Response)
+    @router.get("/metrics", summary="Report the metrics, for Prometheus", response_class=Response)
     async def metrics() -> Response:
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -1,4 +1,4 @@
-"""Texts of concurrent requests, read together: a bounded queue before a model that one batch at a time uses."""
+"""Read the texts of concurrent requests together: a bounded queue before a model that reads one batch at a time."""
 
 import asyncio
 from collections import deque
@@ -9,14 +9,14 @@ Result = TypeVar("Result")
 
 
 class OverloadedError(Exception):
-    """Tell that more texts wait than may."""
+    """The queue has no room for these texts."""
 
 
 class Batcher(Generic[Result]):
     """Reads texts in batches of at most `size`, in the order in which they came; at most `capacity` wait.
 
-    `read` returns a result for each text; it is called on a thread, never twice at once. `observe` is told each batch's
-    number of texts.
+    `read` returns a result for each text; it is called on a thread, never twice at once. `observe` is called with each
+    batch's number of texts.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Batcher(Generic[Result]):
         return len(self._waiting)
 
     async def read(self, texts: Sequence[str]) -> list[Result]:
-        """Return the texts' results; raise OverloadedError, at once, where the queue has no room for all of them.
+        """Return the texts' results; raise OverloadedError, at once, if the queue has no room for all of them.
 
         Texts whose caller was cancelled are not read.
         """
@@ -59,7 +59,7 @@ class Batcher(Generic[Result]):
             self._observe(len(batch))
             try:
                 results = await asyncio.to_thread(self._read, [text for text, _ in batch])
-            except Exception as error:  # whatever it is, those who wait for these texts must hear of it
+            except Exception as error:  # whatever it is, the callers that wait for these texts must get it
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Why a text has its score: what changes when a word is left out, and what each part of a long text says by itself."""
+"""Why a text has its score: what changes when a word is left out, and how each part of a long text scores by itself."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from sentiment.serving.predictor import Predictor
 from sentiment.text.sentences import sentences_of
 
 MOST = 48
-"""Words that are left out one by one; a longer text's are grouped, so that the answer comes while one types."""
+"""Words left out one by one; those of a longer text are grouped, so that the answer comes while one types."""
 MOST_PARTS = 48
 WORD = re.compile(r"\S+\s*")
 EDGE = 1e-6
@@ -19,7 +19,7 @@ def segments(text: str, most: int = MOST) -> list[slice]:
     """Cut a text into at most `most` neighbouring pieces of whole words that together are the text."""
     starts = [word.start() for word in WORD.finditer(text)]
     starts = starts[:: max(1, math.ceil(len(starts) / most))]
-    # What blanks come before the first word belong to it.
+    # Blanks before the first word belong to it.
     return [slice(start, stop) for start, stop in pairwise([0, *starts[1:], len(text)])]
 
 
@@ -32,13 +32,13 @@ def explain(score: float, without: Sequence[float]) -> list[float]:
 
 
 def parts_of(text: str, predictor: Predictor) -> list[slice]:
-    """Cut a text that the model can't read whole into parts of whole sentences that it can; [] for any other."""
+    """Cut a text that the model can't read whole into parts of whole sentences that it can; return [] for others."""
     limit = predictor.preprocessing.tokenize.max_length
     sentences = sentences_of(text)
     tokens = [encoded.tokens for encoded in predictor.encode([text, *(text[sentence] for sentence in sentences)])]
     if tokens[0] <= limit:
         return []
-    # A very long text gets longer parts, of which the model then reads as much as of any long text.
+    # A very long text gets longer parts, each of which the model truncates as it does any long text.
     room = max(limit, math.ceil(2 * sum(tokens[1:]) / MOST_PARTS))
     parts: list[slice] = []
     filled = room

@@ -21,15 +21,15 @@ from app.settings import Settings
 API = "/api/"
 HEALTH = {"/healthz", "/readyz", "/metrics"}
 DISCARDED = 64_000_000
-"""Bytes of a body that nobody wants which are read all the same."""
+"""The most bytes that are read of a body after its request was answered."""
 DISCARDING = 10
-"""Seconds for that."""
+"""The most seconds that this may take."""
 IDENTITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Nothing is fetched from, or sent to, another host, whatever a text or a library says; the page's own scripts and
-    # styles are inline in places.
+    # Nothing is fetched from or sent to another host, whatever a text or a library says. Some of the page's scripts and
+    # styles are inline.
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self' blob:; "
@@ -39,7 +39,7 @@ SECURITY = {
 
 
 class Gate:
-    """The outermost layer of the application. What stands under API is limited; all is logged and counted."""
+    """The outermost layer of the application: limits requests under API, and logs and counts all requests."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
@@ -54,7 +54,7 @@ class Gate:
         asked = Headers(scope=scope).get("x-request-id", "")
         identity = scope["request_id"] = asked if IDENTITY.fullmatch(asked) else uuid.uuid4().hex
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -65,7 +65,7 @@ class Gate:
             await send(message)
 
         try:
-            await self._limited(scope, receive, sending)
+            await self._limit(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             route = _route(scope)
@@ -75,20 +75,20 @@ class Gate:
                 fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
                 log("request", request_id=identity, **fields, ms=round(1000 * seconds, 1), **scope.get("told", {}))
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _limit(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not scope["path"].startswith(API):
             await self.app(scope, receive, send)
             return
         body = _Body(scope, receive, self.settings.max_body)
 
-        async def sending(message: Message) -> None:
+        async def discard_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await body.discard()
             await send(message)
 
         client = (scope.get("client") or ("unknown",))[0]
         allowed = self.limiter.hit(self.rate, client)
-        await (self.app if allowed else _too_many(self.settings.rate))(scope, body.read, sending)
+        await (self.app if allowed else _too_many(self.settings.rate))(scope, body.read, discard_and_send)
 
 
 class _Body:
@@ -108,9 +108,9 @@ class _Body:
         return message
 
     async def discard(self) -> None:
-        """Read what is left, within bounds: many clients look for an answer only when they have sent all of it.
+        """Read what is left, within bounds: many clients look for an answer only once they have sent the whole body.
 
-        They find the connection broken if it was answered and closed before (RFC 9112, section 9.6).
+        If it was answered and closed before, they find the connection broken (RFC 9112, section 9.6).
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(DISCARDING):
@@ -127,14 +127,14 @@ class _Body:
 def _too_many(rate: int) -> ASGIApp:
     problem = problems.Problem(
         code="too_many_requests",
-        message=f"a client has {rate:,} requests a minute",
+        message=f"a client may send {rate:,} requests a minute",
         change="send several texts in one request, or wait for Retry-After seconds",
     )
     return problems.answer(429, problem, 60)
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's path for the metrics: one of few, whatever is asked for."""
+    """Return the route's path for the metrics: one of a few, whatever is requested."""
     if scope["path"].startswith(API):
         return API.rstrip("/") + getattr(scope.get("route"), "path", "")
     return scope["path"] if scope["path"] in HEALTH else "page"

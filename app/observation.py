@@ -1,4 +1,4 @@
-"""What a server tells of itself: logs of one JSON object a line, without the texts, and metrics for Prometheus."""
+"""Logs, one JSON object a line and never with a text, and metrics for Prometheus."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def log(event: str, level: str = "info", **fields: Any) -> None:
 
 
 class JsonLines(logging.Handler):
-    """Writes what libraries log, without their tracebacks, whose messages could quote a text."""
+    """Writes what libraries log, but no tracebacks, whose messages could quote a text."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log("library", level=record.levelname.lower(), logger=record.name, message=record.getMessage().strip())

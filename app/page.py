@@ -13,7 +13,7 @@ from app import views
 from app.files import columns_of, score_file
 from app.service import Service
 from sentiment.core.errors import UserError
-from sentiment.tables.streams import FORMATS
+from sentiment.tables.formats import FORMATS
 
 STATIC = Path(__file__).with_name("static")
 KEPT = 3600
@@ -23,7 +23,7 @@ HEAD = """\
 <meta name="description" content="Tells the sentiment of a review, and which words carry it">
 <link rel="stylesheet" href="page/page.css"><script type="module" src="page/page.js"></script>"""
 LOOK = 0.05
-"""Seconds between two looks of the queue of files for work; Gradio's own thousandth costs a twelfth of a core."""
+"""Seconds between two looks at the queue of files; Gradio's own thousandth of a second costs a twelfth of a core."""
 PROGRESS = gr.Progress()
 """As a default value it lets Gradio pass one of its own."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -84,7 +84,7 @@ def _files(service: Service) -> None:
             result = gr.HTML(elem_id="summary", min_height=120, **PLAIN)
             download = gr.File(label="Results", file_count="multiple", interactive=False, visible=False)
 
-    def look(path: str | None) -> tuple[Any, Any, str, Any]:
+    def inspect(path: str | None) -> tuple[Any, Any, str, Any]:
         names: list[str] = []
         said = ""
         if path:
@@ -113,23 +113,23 @@ def _files(service: Service) -> None:
                 )
             except UserError as error:
                 return views.trouble(_named(error, path)), gr.File(visible=False)
-            # From there they are served, and removed after a while.
+            # They are served from there, and removed after a while.
             kept = [download.move_resource_to_block_cache(result) for result in outcome.paths]
         return views.summary(outcome), gr.File(kept, visible=True)
 
-    upload.change(look, upload, [column, start, result, download], show_progress="hidden", **PRIVATE)
+    upload.change(inspect, upload, [column, start, result, download], show_progress="hidden", **PRIVATE)
     start.click(
         read, [upload, column, form], [result, download], concurrency_limit=2, show_progress_on=result, **PRIVATE
     )
 
 
 def _named(error: UserError, path: str) -> str:
-    """Return what an error says, with the file's name instead of where it lies on the server."""
+    """Return what an error says, with the file's name instead of its path on the server."""
     return str(error).replace(path, Path(path).name)
 
 
 def mount(app: FastAPI, service: Service) -> None:
-    """Put the page at the application's root, and what it loads at /page."""
+    """Mount the page at the application's root, and the files that it loads at /page."""
     app.mount("/page", StaticFiles(directory=STATIC))
     # System fonts and colours that stay readable in light and dark.
     theme = gr.themes.Default(
@@ -154,8 +154,8 @@ def mount(app: FastAPI, service: Service) -> None:
     )
 
 
-def let_go(app: FastAPI) -> None:
-    """End the connections that open pages keep, which would else hold up the end of the server."""
+def disconnect(app: FastAPI) -> None:
+    """Close the connections that open pages keep, which would otherwise hold up the server's shutdown."""
     for route in app.routes:
         page = getattr(route, "app", None)
         if isinstance(page, gr.routes.App):

@@ -1,4 +1,4 @@
-"""What an API answers instead of a result: what is wrong, and what to change."""
+"""What the API answers instead of a result: what is wrong, and what to change."""
 
 import traceback
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from app.batching import OverloadedError
 from app.observation import log
 
 BODY_KINDS = ("one text", "several texts")
-"""Of a body that may have one form or another; pydantic puts them into the places of faults."""
+"""The forms that a body may have; pydantic puts their names into the places of its errors."""
 CODES: "dict[int, Code]" = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 CHANGES = {413: "send fewer or shorter texts in each request"}
 Code = Literal[
@@ -35,7 +35,7 @@ class ProblemBody(BaseModel):
 
 
 class RefusedError(Exception):
-    """End a request with this status and problem; `retry` gives the seconds after which it may come again."""
+    """End a request with this status and problem; `retry` is the seconds after which to send it again."""
 
     def __init__(self, status: int, problem: Problem, retry: int | None = None) -> None:
         self.status, self.problem, self.retry = status, problem, retry
@@ -44,7 +44,7 @@ class RefusedError(Exception):
 def answer(
     status: int, problem: Problem, retry: int | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """Return the answer that tells of a problem."""
+    """Return a problem as an answer."""
     more = {} if retry is None else {"Retry-After": str(retry)}
     return JSONResponse(ProblemBody(error=problem).model_dump(exclude_none=True), status, (headers or {}) | more)
 
@@ -56,7 +56,7 @@ async def _refused(_request: Request, error: RefusedError) -> JSONResponse:
 async def _overloaded(_request: Request, _error: OverloadedError) -> JSONResponse:
     problem = Problem(
         code="overloaded",
-        message="more texts wait than this server takes",
+        message="too many texts are waiting to be read",
         change="send the request again after Retry-After seconds",
     )
     return answer(503, problem, 1)
@@ -70,7 +70,7 @@ async def _too_slow(_request: Request, _error: TimeoutError) -> JSONResponse:
 
 
 async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-    """Name the first fault and its place; never what was sent, which is no one else's business."""
+    """Name the first fault and its place, but never what was sent: it may be private."""
     (fault, *_) = error.errors()
     where = ".".join(str(part) for part in fault["loc"] if part not in BODY_KINDS)
     problem = Problem(
@@ -94,7 +94,7 @@ async def _http(_request: Request, error: HTTPException) -> JSONResponse:
 
 async def _defect(request: Request, error: Exception) -> JSONResponse:
     identity = request.scope.get("request_id", "")
-    # Where it is, but not what the error says: that could quote a text.
+    # Where it happened, but not what the error says: that could quote a text.
     place = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
     log("defect", level="error", request_id=identity, error=type(error).__name__, place=place)
     problem = Problem(
@@ -114,6 +114,6 @@ HANDLERS: dict[Any, Callable[[Request, Any], Awaitable[JSONResponse]]] = {
 
 
 def handle(app: FastAPI) -> None:
-    """Let the application answer every failure with a problem."""
+    """Make the application answer every failure with a problem."""
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

@@ -21,9 +21,9 @@ from app.settings import Settings
 from sentiment.core.errors import UserError, reason
 
 KEEP_ALIVE = 150
-"""Seconds that a connection may rest: longer than the proxies of docs/deploy.md keep one (Caddy: two minutes).
+"""Seconds that a connection may be idle: longer than the proxies of docs/deploy.md keep one (Caddy: two minutes).
 
-The side that sends requests must be the one that closes it, or a request is sent just as it closes, and lost.
+The side that sends requests must be the one that closes it: otherwise a request sent just as it closes is lost.
 """
 
 
@@ -32,7 +32,7 @@ def build(settings: Settings) -> FastAPI:
     metrics = Metrics()
     service = Service(settings, metrics)
 
-    # It takes seconds to import, which a missing model must not cost.
+    # Importing it takes seconds: too long to wait for the news that the model is missing.
     from app import page
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def build(settings: Settings) -> FastAPI:
 
 
 class Server(uvicorn.Server):
-    """A server that loads the model anew on SIGHUP, and once stopped, lets open pages go but owes no answer."""
+    """A server that reloads the model on SIGHUP, and when stopped disconnects open pages but answers all requests."""
 
     def __init__(self, application: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -80,18 +80,18 @@ class Server(uvicorn.Server):
         from app import page
 
         log("stopping")
-        page.let_go(self.application)
+        page.disconnect(self.application)
         await super().shutdown(sockets)
         log("stopped")
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT."""
-    # Until the model is there, a wish for another one means nothing, and must not end the process.
+    # Until the model is loaded there is nothing to reload, and SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    address = _bound(host, port)
+    address = _bind(host, port)
     application = build(settings)
-    # uvicorn handles them while it runs, and raises them again once it has stopped as they asked.
+    # uvicorn handles these while it runs, and raises them again once it has stopped.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
@@ -106,8 +106,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     Server(application, config).run([address])
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that has the address but takes no connection yet; raise UserError where it is not to be had."""
+def _bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the address but does not listen yet; raise UserError if it can't be bound."""
     address = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

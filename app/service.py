@@ -35,17 +35,17 @@ class Model:
 
 
 def load(settings: Settings) -> Model:
-    """Load the exported model and what the page tells of it; raise UserError unless it can read a text."""
+    """Load the exported model and what the page shows of it; raise UserError unless it can read a text."""
     folder = settings.model
     predictor = Predictor(folder, settings.threads)
     try:
         (score,) = predictor.score_texts([PROBE])
-    except Exception as error:  # the runtime knows only Exception
+    except Exception as error:  # the runtime raises nothing more specific
         raise UserError(
-            f"{folder} holds a model that reads nothing: {reason(error)}; dvc repro makes it anew"
+            f"{folder} holds a model that can't read a text: {reason(error)}; dvc repro makes it anew"
         ) from None
     if not np.isfinite(score):
-        raise UserError(f"{folder} holds a model whose scores are no numbers; dvc repro makes it anew")
+        raise UserError(f"{folder} holds a model whose scores are not numbers; dvc repro makes it anew")
     content = " ".join(sha256(path) for path in sorted(folder.iterdir()) if path.is_file())
     card = folder / CARD
     return Model(
@@ -86,13 +86,13 @@ class Service:
         log("loaded", model=self.model.identity, folder=str(settings.model))
 
     def read(self, texts: Sequence[str]) -> list[Read]:
-        """Read texts with the model of the moment, past the queue."""
+        """Read texts with the current model, past the queue."""
         model = self.model
         return [Read(score, model.identity) for score in model.predictor.score_texts(texts).tolist()]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Read what is queued as long as this lasts."""
+        """Read what is queued while this context lasts."""
         self.loop = asyncio.get_running_loop()
         worker = asyncio.create_task(self.batcher.run())
         self.ready = True
@@ -103,7 +103,7 @@ class Service:
             worker.cancel()
 
     def read_from_thread(self, texts: Sequence[str]) -> list[float]:
-        """Return the scores of any number of texts; they queue a batch at a time, so that others get their turn."""
+        """Return the scores of any number of texts; they queue up a batch at a time, so that others get their turn."""
         scores: list[float] = []
         while len(scores) < len(texts):
             batch = texts[len(scores) : len(scores) + self.settings.batch]
@@ -116,9 +116,9 @@ class Service:
         return scores
 
     async def reload(self) -> None:
-        """Replace the model by the one that is in its folder now; where that is unusable, keep the old one.
+        """Replace the model by the one that is in its folder now; if that is unusable, keep the old one.
 
-        Batches that have begun are finished by the model that they began with.
+        Batches that have begun are finished by the model that began them.
         """
         try:
             model = await asyncio.to_thread(load, self.settings)

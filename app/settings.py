@@ -1,4 +1,4 @@
-"""What a server may be told: environment variables, each with a default that suits a small machine."""
+"""A server's settings: environment variables, each with a default that suits a small machine."""
 
 import os
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from sentiment.core.errors import UserError
 
 PREFIX = "SENTIMENT_"
 MAX_TEXTS = 256
-"""Texts of a request."""
+"""The most texts in a request."""
 MAX_CHARACTERS = 20_000
-"""Characters of a text."""
+"""The most characters in a text."""
 
 
 class Settings(BaseModel):
@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Read the settings that an environment has; raise UserError naming a variable and what is wrong with it."""
+        """Read the settings from an environment; raise UserError naming a variable and what is wrong with it."""
         given = {
             name: environment[f"{PREFIX}{name.upper()}"]
             for name in cls.model_fields

@@ -29,7 +29,7 @@ RESULTS = (
 
 
 def live() -> str:
-    """Return the box to write in, and where page.js puts the verdict."""
+    """Return the box to write in, and the place where page.js puts the verdict."""
     examples = "".join(
         f'<button type="button" class="chip" data-example="{escape(text)}">{escape(name)}</button>'
         for name, text in EXAMPLES.items()
@@ -108,7 +108,7 @@ def _side(score: float) -> str:
 
 
 def cuts(model: Model, text: str) -> str:
-    """Return how each tokenizer cuts a text, with what the comparison found of it."""
+    """Return how each tokenizer cuts a text, with what the comparison found about it."""
     compared = model.metrics.get("tokenizers", {}).get("tokenizers", {})
     return "".join(
         _cut(name, tokens, unknown, compared.get(name))

@@ -1,7 +1,7 @@
-"""Build the folder that runs the page: for a Space of the Hugging Face hub, or for a machine of one's own.
+"""Build the folder that runs the page: on a Space of the Hugging Face hub, or on a machine of one's own.
 
-Reads   .dockerignore, whose exceptions are all that belongs to it, and what they name; deploy/space.md
-Writes  space/    the same files, and README.md, in whose head the hub finds what it wants to know of a Space
+Reads   .dockerignore, whose exceptions name all that the page needs, and the files that they name; deploy/space.md
+Writes  space/    the same files, and README.md, whose header configures the Space
 
     python -m deploy.space    (make space)
 """
