@@ -1,4 +1,4 @@
-"""Draw the plots of docs/training.md and docs/evaluation.md whose benchmarks have been run.
+"""Draw the charts of docs/training.md and docs/evaluation.md whose benchmarks have been run.
 
 Reads   benchmarks/{learning_curves,models,transfer}.json
 Writes  docs/images/{learning_rates,over_fitting,training_reviews,models,transfer}.svg
@@ -7,16 +7,10 @@ Writes  docs/images/{learning_rates,over_fitting,training_reviews,models,transfe
 """
 
 from contextlib import suppress
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
-
-from report.charts import models_chart, transfer_chart
+from report.charts import Spec, models_chart, transfer_chart
 from report.results import NotMeasuredError, read
 from report.tables.training import CURVES, trial
 from report.vega import svg
@@ -28,30 +22,56 @@ INK = "#777"
 """Legible on white as well as on black."""
 EPOCHS = 12
 CHANCE = 0.693
-"""Log loss of one who says 0.5 to every review: ln 2."""
+"""Log loss of saying 0.5 to every review: ln 2."""
+BAND = {"mark": {"type": "area", "opacity": 0.15}, "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}}}
+LINE = {"mark": {"type": "line", "clip": True}}
+POINTS = {"mark": {"type": "point", "filled": True, "size": 20, "opacity": 1, "clip": True}}
+RULE = {
+    "data": {"values": [{"y": CHANCE}]},
+    "mark": {"type": "rule", "strokeDash": [2, 3], "color": INK},
+    "encoding": {"x": None, "color": None},
+}
 
-# Text stays text, and equal figures give equal bytes.
-mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "sentiment", "font.size": 9, "axes.grid": True}
-mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "grid.alpha": 0.3, "legend.frameon": False}
-
-
-def panels(titles: list[str], xlabel: str) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes = list(figure.subplots(1, len(titles)))
-    for axis, title in zip(axes, titles, strict=True):
-        axis.set_title(title)
-        axis.set_xlabel(xlabel)
-    return figure, axes
+Row = dict[str, Any]
 
 
-def line(axis: Axes, curve: dict[str, list[float]], label: str, per: float = 1, **style: Any) -> None:
-    axis.plot([step / per for step in curve["step"]], curve["value"], label=label, **style)
+def rows(curve: dict[str, list[float]], series: str, per: float = 1) -> list[Row]:
+    return [
+        {"series": series, "x": step / per, "y": value}
+        for step, value in zip(curve["step"], curve["value"], strict=True)
+    ]
 
 
-def learning_rates() -> Figure:
-    """Draw the loss while training, and that on the validation reviews, for a rate too low, right and too high."""
-    titles = ["loss on the training reviews", "log loss on the validation reviews"]
-    figure, (training, validation) = panels(titles, "step")
+def panel(title: str, x: str, values: list[Row], y: tuple[float, float], layers: list[Spec], **scale: Any) -> Spec:
+    """Return a chart of `values`, which have x, y and a series, with a line's colour by its series.
+
+    `y` is the range of the vertical axis. `scale` describes the horizontal one to Vega-Lite; by default it starts at 0.
+    """
+    series = list(dict.fromkeys(row["series"] for row in values))
+    return {
+        "title": title,
+        "width": 290,
+        "height": 200,
+        "data": {"values": values},
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative", "title": x, "scale": scale or {"zero": True}},
+            "y": {"field": "y", "type": "quantitative", "title": None, "scale": {"domain": y}},
+            "color": {
+                "field": "series",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": series},
+                "legend": {"symbolType": "stroke", "symbolOpacity": 1},
+            },
+        },
+        "layer": layers,
+    }
+
+
+def learning_rates() -> Spec:
+    """Return the loss while training, and that on the validation reviews, for a rate too low, right and too high."""
+    training: list[Row] = []
+    validation: list[Row] = []
     for change, label in (
         ({"train.lr": 2e-6}, "2e-6: too low"),
         ({}, "1e-4: right"),
@@ -59,66 +79,63 @@ def learning_rates() -> Figure:
         ({"train.lr": 3e-3}, "3e-3: far too high"),
     ):
         found = trial(change)
-        line(training, found["loss"], label)
-        line(validation, found["validation_log_loss"], label, marker="o", markersize=3)
-    for axis in (training, validation):
-        axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1)
-        axis.set_ylim(0, 1)
-    training.legend()
-    return figure
+        training += rows(found["loss"], label)
+        validation += rows(found["validation_log_loss"], label)
+    return {
+        "hconcat": [
+            panel("loss on the training reviews", "step", training, (0, 1), [RULE, LINE]),
+            panel("log loss on the validation reviews", "step", validation, (0, 1), [RULE, LINE, POINTS]),
+        ]
+    }
 
 
-def over_fitting() -> Figure:
-    """Draw training loss and validation log loss, and the validation accuracy, over many epochs."""
+def over_fitting() -> Spec:
+    """Return training loss and validation log loss, and the validation accuracy, over many epochs."""
     found = trial({"train.epochs": EPOCHS, "train.validations_per_epoch": 1})
-    figure, (loss, accuracy) = panels(["loss", "accuracy on the validation reviews"], "epoch")
     per_epoch = found["steps"] / EPOCHS
-    line(loss, found["loss"], "training reviews", per_epoch)
-    line(loss, found["validation_log_loss"], "validation reviews", per_epoch, marker="o", markersize=3)
-    line(accuracy, found["validation_accuracy"], "", per_epoch, marker="o", markersize=3, color="C1")
-    loss.set_ylim(0, 0.8)
-    loss.legend()
-    accuracy.set_ylim(0.8, 1)
-    return figure
+    training = rows(found["loss"], "training reviews", per_epoch)
+    losses = training + rows(found["validation_log_loss"], "validation reviews", per_epoch)
+    accuracies = rows(found["validation_accuracy"], "validation reviews", per_epoch)
+    return {
+        "hconcat": [
+            panel("loss", "epoch", losses, (0, 0.8), [LINE]),
+            panel("accuracy", "epoch", accuracies, (0.8, 1), [LINE, POINTS]),
+        ]
+    }
 
 
-def training_reviews() -> Figure:
-    """Draw the accuracy of the model and of TF-IDF against the number of training reviews, with their intervals."""
-    sizes = read(CURVES)["sizes"]
-    numbers = sorted(map(int, sizes))
-    figure, axes = panels(["films, as in training", "books, restaurants, products, travel"], "training reviews")
-    for axis, kind in zip(axes, ("validation", "others"), strict=True):
-        for name, label in (("model", "fine-tuned"), ("tfidf", "TF-IDF")):
-            found = [sizes[str(number)][kind][name] for number in numbers]
-            axis.plot(numbers, [figures["accuracy"] for figures in found], marker="o", markersize=3, label=label)
-            low, high = ([figures[f"accuracy_{end}"] for figures in found] for end in ("low", "high"))
-            axis.fill_between(numbers, low, high, alpha=0.15)
-        axis.set_xscale("log")
-        axis.set_xticks(numbers)
-        axis.xaxis.set_major_formatter(ScalarFormatter())
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.set_ylim(0.5, 1)
-    axes[0].set_ylabel("accuracy")
-    axes[0].legend(loc="lower right")
-    return figure
+def training_reviews() -> Spec:
+    """Return the accuracy of the model and of TF-IDF by the number of training reviews, with their intervals."""
+    sizes = {int(size): found for size, found in read(CURVES)["sizes"].items()}
+    panels = []
+    for kind, title in (("validation", "films, as in training"), ("others", "books, restaurants, products, travel")):
+        values = [
+            {"series": label, "x": size, "y": figures["accuracy"]}
+            | {end: figures[f"accuracy_{end}"] for end in ("low", "high")}
+            for name, label in (("model", "fine-tuned"), ("tfidf", "TF-IDF"))
+            for size, found in sorted(sizes.items())
+            if (figures := found[kind][name])
+        ]
+        scale = {"type": "log", "nice": False, "padding": 8}
+        panels.append(panel(title, "training reviews", values, (0.5, 1), [BAND, LINE, POINTS], **scale))
+        panels[-1]["encoding"]["x"]["axis"] = {"values": sorted(sizes)}
+    return {"hconcat": panels}
 
 
-PLOTS = {"learning_rates": learning_rates, "over_fitting": over_fitting, "training_reviews": training_reviews}
-CHARTS = {"models": models_chart, "transfer": transfer_chart}
-
-
-def plot_as_svg(figure: Figure) -> str:
-    text = StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+DRAWINGS = {
+    "learning_rates": learning_rates,
+    "over_fitting": over_fitting,
+    "training_reviews": training_reviews,
+    "models": models_chart,
+    "transfer": transfer_chart,
+}
 
 
 def draw(folder: Path) -> None:
-    """Draw all plots and charts into the folder, but for those whose benchmark has not been run."""
-    for name in (*PLOTS, *CHARTS):
+    """Draw all charts into the folder, but for those whose benchmark has not been run."""
+    for name, chart in DRAWINGS.items():
         with suppress(NotMeasuredError), replacing(folder / f"{name}.svg") as file:
-            text = plot_as_svg(PLOTS[name]()) if name in PLOTS else svg(CHARTS[name](), "c", INK)
-            file.write_text(text, encoding="utf-8", newline="\n")
+            file.write_text(svg(chart(), "c", INK), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ SHOWN_ERRORS = 10
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: a sentence of what it says, tables in Markdown, and charts in Vega-Lite."""
+    """A part of the report: a sentence on what it shows, tables in Markdown, and charts in Vega-Lite."""
 
     title: str
     text: str
@@ -35,7 +35,7 @@ def dvc_plots() -> dict[str, Spec]:
 
 
 def _of_one_run(spec: Any) -> Any:
-    """Drop the legend and the headings that tell runs apart: there is only one."""
+    """Drop the legend and the headings that tell runs apart, as there is only one run."""
     if isinstance(spec, list):
         return [_of_one_run(part) for part in spec]
     if not isinstance(spec, dict):
@@ -48,7 +48,7 @@ def _of_one_run(spec: Any) -> Any:
 
 
 def sections() -> list[Section]:
-    """Return the report's sections; one whose measurement has not been made says which command makes it."""
+    """Return the report's sections; one whose benchmark has not been run says which command runs it."""
     plots = dvc_plots()
 
     def plotted(*files: str) -> list[Spec]:
@@ -57,7 +57,7 @@ def sections() -> list[Section]:
     return [
         Section(
             "How well it generalizes",
-            "Both learnt from the first kind of reviews only. A review that leaks from the training is not scored. The "
+            "Both learnt from the first kind of reviews only. Reviews that leak from the training are not scored. The "
             "tricky set (irony, negation, late turns) was written to mislead and stands apart; a coin gets half.",
             [evaluation.generalization()],
             [generalization_chart()],
@@ -109,14 +109,14 @@ def benchmark(title: str, section: Callable[[str], Section]) -> Section:
 
 def _errors() -> tuple[str, Sequence[str]]:
     if not ERRORS.exists():
-        return "They are among the outputs of the stage `evaluate`, which are not here: `dvc repro evaluate`.", ()
+        return "They are an output of the stage `evaluate` that is not here: `dvc repro evaluate` writes it.", ()
     listed = [line for line in ERRORS.read_text(encoding="utf-8").splitlines() if line.startswith("- ")]
     return f"Read these before anything else; {ERRORS} has them all.", ["\n".join(listed[:SHOWN_ERRORS])]
 
 
 def models(title: str) -> Section:
     text = (
-        "Every variant learnt from the same reviews. The line joins those that none beats at their cost. The minutes "
+        "Every variant learnt from the same reviews. The line joins those that no other beats at their cost. Minutes "
         f"and milliseconds are those of one machine; threads: {read(evaluation.MODELS)['threads']}."
     )
     return Section(title, text, [evaluation.models_compared()], [models_chart()])
@@ -148,7 +148,9 @@ def _origin() -> list[Section]:
         for name, split in splits.items()
     ]
     data = table(["split", "reviews", "positive", "leaked, left out"], *rows)
-    text = "The versions and hashes are in `models/sentiment/provenance.json`, which is not here: `dvc repro train`."
+    text = (
+        "Versions and hashes are in `models/sentiment/provenance.json`, which is not here: `dvc repro train` writes it."
+    )
     provenance = []
     if PROVENANCE.exists():
         written = json.loads(PROVENANCE.read_text(encoding="utf-8"))
