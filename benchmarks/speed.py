@@ -42,7 +42,7 @@ from sentiment.model.prediction import predict
 from sentiment.params import Params, load_params
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.fine_tune import as_dataset
-from stages.tokenize import SUBSAMPLED, encoded_columns
+from stages.tokenize import SUBSAMPLED, to_columns
 
 RESULTS = {
     "AMX": Path("benchmarks/results_with_amx.json"),
@@ -83,7 +83,7 @@ def whole(split: str, params: Params) -> pa.Table:
     """Return a split's encoded reviews, `input_ids` and `label`, whole as in other people's recipes."""
     reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["text", "label"])
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
-    encoded = encoded_columns(encode(reviews["text"].to_pylist()))
+    encoded = to_columns(encode(reviews["text"].to_pylist()))
     return encoded.select(["input_ids"]).append_column("label", reviews["label"].combine_chunks())
 
 
@@ -152,7 +152,7 @@ def tokenization(params: Params, repetitions: int) -> dict[str, Any]:
         dataset.map(cut, batched=True, remove_columns="text", load_from_cache_file=False).to_parquet(file)
 
     def by_stage(file: Path) -> None:
-        write_parquet(file, encoded_columns(encode(texts.to_pylist())))
+        write_parquet(file, to_columns(encode(texts.to_pylist())))
 
     speeds: dict[str, list[float]] = {"ours": [], "datasets.map": []}
     with tempfile.TemporaryDirectory() as folder:

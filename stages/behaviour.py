@@ -1,4 +1,4 @@
-"""Check how the fine-tuned model behaves on short reviews that each try one capability.
+"""Check how the fine-tuned model behaves on short reviews that each test one capability.
 
 Reads   models/sentiment/, sentiment/evaluation/behaviour.yaml
 Writes  metrics/behaviour.json                   failure rate of every capability

@@ -2,7 +2,7 @@
 
 One of each algorithm is learnt from the training reviews; the model's own, and those that the parameters name, come as
 they were pretrained. The same small classifier is trained from scratch on each one's ids. Last, the fine-tuned model
-reads the ids of a tokenizer that numbers its entries otherwise. All figures are of the validation reviews.
+reads ids of its own tokenizer with the entries renumbered. All figures are of the validation reviews.
 
 Reads   data/subsampled/{train,validation}.parquet, models/pretrained/, models/sentiment/, own/
 Writes  metrics/tokenizers.json    tokens per word and per review, unknown tokens, how words are cut, accuracy with its
@@ -89,7 +89,7 @@ def main() -> None:
         compared[name] = found
         if tokenizer.is_fast:
             backends[name] = encode.bare().tokenizer
-        # The speed is told and not written: with a time in them, equal inputs would give other metrics.
+        # The speed is printed but not written: with times in them, equal inputs would give other metrics.
         tqdm.write(
             f"{name}: {found['vocabulary']:,} entries, {found['fertility']:.2f} tokens per word, "
             f"accuracy {found['accuracy']:.3f}, {speed:,.0f} reviews/s"

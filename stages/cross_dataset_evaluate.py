@@ -6,7 +6,7 @@ Writes  metrics/cross/NAME.json                                 as evaluate, and
         plots/cross/NAME/{confusion,roc,reliability}.json
 
 The reviews are cleaned and encoded as the model's preprocessing.json says. Those that leak from the training reviews
-are not scored: what the model has learnt by heart says nothing about how it does on others.
+are not scored: how the model does on what it may have learnt by heart says nothing about other reviews.
 
     python -m stages.cross_dataset_evaluate books
 """

@@ -1,4 +1,4 @@
-"""Turn every review into the model's token ids, cut to tokenize.max_length, or of training reviews to train_max_length.
+"""Turn every review into the model's token ids, cut to tokenize.max_length (training reviews to train_max_length).
 
 The training reviews are taken once for each of tokenize.parts, cut into as many parts, each a row with the review's
 label.
@@ -6,8 +6,8 @@ label.
 Reads   data/subsampled/{train,validation,test}.parquet, the tokenizer in models/pretrained/
 Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (no padding), tokens (their
                                                           number before truncation)
-        data/tokenized/validation_sentences.parquet       the same of single sentences, each with its review's label, of
-                                                          at most 400 validation reviews
+        data/tokenized/validation_sentences.parquet       the same of the sentences of at most 400 validation reviews,
+                                                          each with its review's label
         metrics/tokenize.json                             tokens per row, share truncated, share of unknown tokens
 
     python -m stages.tokenize
@@ -35,11 +35,11 @@ TOKENIZED = Path("data/tokenized")
 METRICS = Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
 REVIEWS_IN_SENTENCES = 400
-"""As many reviews have some five thousand sentences where they are long: more hardly move one number, and take time."""
+"""So many long reviews have some five thousand sentences. What is fitted to them would hardly change with more."""
 ENCODED = pa.struct([("input_ids", pa.list_(pa.int32())), ("tokens", pa.int32()), ("unknown", pa.int32())])
 
 
-def encoded_columns(encoded: Iterator[Encoded]) -> pa.Table:
+def to_columns(encoded: Iterator[Encoded]) -> pa.Table:
     """Return the encodings' input_ids, tokens and unknown as columns, a chunk at a time: Python's lists are large."""
     chunks = iter(lambda: [vars(review) for review in islice(encoded, CHUNK)], [])
     batches = [pa.RecordBatch.from_struct_array(pa.array(chunk, ENCODED)) for chunk in chunks]
@@ -57,21 +57,21 @@ def cut_up(reviews: pa.Table, cut: Callable[[str], list[str]]) -> pa.Table:
     return pa.Table.from_batches(batches, reviews.schema)
 
 
-def in_parts(reviews: pa.Table, counts: Sequence[int]) -> pa.Table:
+def cut_into_parts(reviews: pa.Table, counts: Sequence[int]) -> pa.Table:
     """Return the reviews once for each count, their texts cut into as many parts, a row for each."""
     return pa.concat_tables(cut_up(reviews, partial(parts, count=count)) for count in counts)
 
 
-def in_sentences(reviews: pa.Table) -> pa.Table:
+def cut_into_sentences(reviews: pa.Table) -> pa.Table:
     """Return the sentences of the reviews, a row for each, or of REVIEWS_IN_SENTENCES from among all of them."""
     rows = np.linspace(0, len(reviews) - 1, min(len(reviews), REVIEWS_IN_SENTENCES)).astype(int)
     return cut_up(reviews.take(pa.array(rows)), sentences)
 
 
-def encoded_rows(reviews: pa.Table, encode: Encoder, title: str) -> tuple[pa.Table, int]:
+def encode_rows(reviews: pa.Table, encode: Encoder, title: str) -> tuple[pa.Table, int]:
     """Return the rows' id, label, input_ids and tokens, and the number of unknown tokens; show the progress."""
     texts = chain.from_iterable(batch["text"].to_pylist() for batch in reviews.to_batches(CHUNK))
-    encoded = encoded_columns(iter(tqdm(encode(texts), total=len(reviews), desc=title, unit="review")))
+    encoded = to_columns(iter(tqdm(encode(texts), total=len(reviews), desc=title, unit="review")))
     table = reviews.select(["id", "label"])
     for name in ("input_ids", "tokens"):
         table = table.append_column(name, encoded[name])
@@ -88,12 +88,12 @@ def main() -> None:
             encode = Encoder(tokenizer, cut)
             reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"])
             if split == "train":
-                reviews = in_parts(reviews, params.parts)
-            table, unknown = encoded_rows(reviews, encode, split)
+                reviews = cut_into_parts(reviews, params.parts)
+            table, unknown = encode_rows(reviews, encode, split)
             write_parquet(folder / f"{split}.parquet", table)
             metrics[split] = statistics(table["tokens"].to_numpy(), unknown, cut.max_length)
             if split == "validation":
-                table, _ = encoded_rows(in_sentences(reviews), encode, "sentences")
+                table, _ = encode_rows(cut_into_sentences(reviews), encode, "sentences")
                 write_parquet(folder / "validation_sentences.parquet", table)
     write_json(METRICS, metrics)
 

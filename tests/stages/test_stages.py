@@ -154,8 +154,8 @@ def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest
     reviews = pa.table({"id": ["x", "y"], "text": ["Good. Fun. Short.", "bad"], "label": pa.array([1, 0], pa.int8())})
     monkeypatch.setattr(tokenize, "CHUNK", 1)
 
-    assert tokenize.in_parts(reviews, [1]).equals(reviews)
-    assert tokenize.in_parts(reviews, [1, 3]).to_pydict() == {
+    assert tokenize.cut_into_parts(reviews, [1]).equals(reviews)
+    assert tokenize.cut_into_parts(reviews, [1, 3]).to_pydict() == {
         "id": ["x", "y", "x", "x", "x", "y"],
         "text": ["Good. Fun. Short.", "bad", "Good.", "Fun.", "Short.", "bad"],
         "label": [1, 0, 1, 1, 1, 0],
@@ -168,9 +168,9 @@ def test_sentences_are_those_of_reviews_from_among_all(monkeypatch: pytest.Monke
     reviews = pa.table({"id": [str(row) for row in range(9)], "text": texts, "label": labels})
 
     everything = [sentence for row in range(9) for sentence in (f"Begin {row}.", "End!")]
-    assert tokenize.in_sentences(reviews)["text"].to_pylist() == everything
+    assert tokenize.cut_into_sentences(reviews)["text"].to_pylist() == everything
     monkeypatch.setattr(tokenize, "REVIEWS_IN_SENTENCES", 3)
-    assert tokenize.in_sentences(reviews).to_pydict() == {
+    assert tokenize.cut_into_sentences(reviews).to_pydict() == {
         "id": ["0", "0", "4", "4", "8", "8"],
         "text": ["Begin 0.", "End!", "Begin 4.", "End!", "Begin 8.", "End!"],
         "label": [0] * 6,
