@@ -6,7 +6,7 @@ commit is a hash of the content. Prints the address to put into HF_ENDPOINT:
     python -m tests.hub_server FOLDER [PORT]
 
 As at the hub, small files are git objects, and large ones (by their suffix) LFS objects behind a redirect to storage on
-another host, at an address with a signature. Xet is offered for them, but not spoken.
+another host, at an address with a signature.
 """
 
 import hashlib
@@ -31,7 +31,6 @@ from huggingface_hub.utils.sha import git_hash
 LARGE = {".bin", ".model", ".parquet", ".safetensors"}
 TOKEN = "hf_token_of_the_test"
 SIGNATURE = "key_of_the_test"
-XET = {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": "/api/xet"}
 
 
 @dataclass
@@ -66,15 +65,18 @@ class Request:
 
 
 class Repo:
-    """A folder as a repository at one commit; `access` is public, gated or private."""
+    """A folder as a repository at one commit.
 
-    def __init__(self, folder: Path, commit: str | None = None, access: str = "public", licence: str = "mit") -> None:
+    `access` is public, gated or private. `xet` makes large files offer the protocol Xet, which isn't spoken here.
+    """
+
+    def __init__(self, folder: Path, commit: str | None = None, licence: str = "mit") -> None:
         self.files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         self.sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.files.items()}
         self.commit = commit or hashlib.sha1(json.dumps(self.sums).encode()).hexdigest()
-        self.access = access
         self.licence = licence
-        self.xet = XET
+        self.access = "public"
+        self.xet = False
 
     def listing(self) -> list[dict[str, Any]]:
         siblings = []
@@ -139,8 +141,8 @@ class Handler(BaseHTTPRequestHandler):
                 card = {"license": repo.licence}
                 content = {"id": info[2], "sha": repo.commit, "siblings": repo.listing(), "cardData": card}
                 self.send_content(json.dumps(content).encode(), fault)
-        elif resolved := re.fullmatch(r"/(dataset)?s?/?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            if repo := self.repo(resolved[1] or "model", resolved[2], resolved[3]):
+        elif resolved := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            if repo := self.repo("dataset" if resolved[1] else "model", resolved[2], resolved[3]):
                 self.resolve(repo, resolved[4], fault)
         else:
             self.reply(404, {})
@@ -166,7 +168,8 @@ class Handler(BaseHTTPRequestHandler):
         elif repo.files[file].suffix in LARGE:
             linked = {"X-Linked-Size": str(repo.files[file].stat().st_size), "X-Linked-ETag": f'"{repo.sums[file]}"'}
             storage = f"http://localhost:{self.server.server_port}/storage/{repo.sums[file]}?Signature={SIGNATURE}"
-            self.reply(302, headers | linked | repo.xet | {"Location": storage})
+            xet = {"X-Xet-Hash": "0" * 64, "X-Xet-Refresh-Route": "/api/xet"} if repo.xet else {}
+            self.reply(302, headers | linked | xet | {"Location": storage})
         else:
             content = repo.files[file].read_bytes()
             self.send_content(content, fault, headers | {"ETag": f'"{git_hash(content)}"'})

@@ -15,8 +15,9 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     (tmp_path / "served/sub").mkdir(parents=True)
     (tmp_path / "served/model.safetensors").write_bytes(LARGE)
     (tmp_path / "served/sub/vocab.txt").write_bytes(SMALL)
-    repo = Repo(tmp_path / "served")
-    repos = {("model", "org/tiny"): repo, ("dataset", "org/toy"): Repo(tmp_path / "served")}
+    model, dataset = Repo(tmp_path / "served"), Repo(tmp_path / "served")
+    model.xet = True
+    repos = {("model", "org/tiny"): model, ("dataset", "org/toy"): dataset}
     with running(Hub(repos)) as server, only_hub(server.url, tmp_path / "cache"):
         yield server
 
