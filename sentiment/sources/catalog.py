@@ -54,7 +54,7 @@ class ModelEntry(Entry):
 
 
 class Split(Strict):
-    """Which rows of which files make up a split: those whose columns equal `where`, `rows` of them if given."""
+    """Which rows of which files make up a split: those whose columns equal `where`; there must be `rows` if given."""
 
     file: Names
     rows: Annotated[int, Field(gt=0)] | None = None
@@ -62,6 +62,8 @@ class Split(Strict):
 
 
 class DatasetEntry(Entry):
+    """A dataset: the columns of its reviews and labels, what its labels mean, and its splits."""
+
     text: Names
     label: Name
     labels: Labels | None = None
@@ -84,6 +86,8 @@ class DatasetEntry(Entry):
 
 
 class Catalog(Strict):
+    """The models and datasets that are known by a name."""
+
     models: dict[Name, ModelEntry]
     datasets: dict[Name, DatasetEntry]
 

@@ -1,4 +1,9 @@
-"""Where a catalog entry's files come from: an installed package, a folder, the hub. One way to all of them."""
+"""Where a catalog entry's files come from: an installed package, a folder, the hub.
+
+Each source has `locate(files, kind)`, which returns the files' local paths, downloaded if need be. `files` has the
+sha256 of each; None, which only the hub may have, leaves it to the hub's own checksum. It raises UserError for a file
+that is missing or another one.
+"""
 
 import importlib.util
 from collections.abc import Mapping
@@ -69,15 +74,6 @@ Source = Annotated[
     | Annotated[HubSource, Tag("hub")],
     Discriminator(_kind_of_source),
 ]
-
-
-def locate_all(source: Source, files: Mapping[str, str | None], kind: Kind) -> dict[str, Path]:
-    """Return the local paths of a source's files, downloaded if need be.
-
-    `files` has the sha256 of each; None, which the hub only may have, leaves it to the hub's own checksum. Raises
-    UserError for a file that is missing or another one.
-    """
-    return source.locate(files, kind)
 
 
 def _verify(folder: Path, files: Mapping[str, str | None], source: str) -> dict[str, Path]:

@@ -14,7 +14,6 @@ from sentiment.core.errors import UserError
 from sentiment.core.files import OWN, sha256, write_json
 from sentiment.sources.catalog import Catalog
 from sentiment.sources.hub import HUB_NAME, open_repository
-from sentiment.sources.locations import locate_all
 from sentiment.sources.pickles import convert
 
 CONFIGURATION = "config.json"
@@ -63,7 +62,7 @@ def _of_catalog(name: str, catalog: Catalog) -> tuple[Files, dict[str, str]]:
     model = catalog.model(name)
     print(f"model {name} from {model.source}, licence {model.licence}: {model.description}")
     print(f"{model.parameters:,} parameters, {model.tokenization}, up to {model.max_length} tokens")
-    files = locate_all(model.source, model.files, "model")
+    files = model.source.locate(model.files, "model")
     return files, {"licence": model.licence, "origin": model.origin, "revision": model.revision}
 
 
@@ -147,7 +146,7 @@ def _check_architecture(config: dict[str, Any], place: str) -> None:
 
 
 def _shards(index: Path, names: Sequence[str], place: str) -> list[str]:
-    """Return the files that large weights are cut into, each of which must be there."""
+    """Return the files that large weights are split into, each of which must be there."""
     parts = _read(index, place).get("weight_map")
     shards = sorted(set(parts.values())) if isinstance(parts, dict) else []
     lost = [shard for shard in shards if shard not in names or not shard.endswith(".safetensors")]

@@ -17,7 +17,6 @@ from report.drawings import DRAWINGS, draw
 from report.results import COMMANDS, NotMeasuredError
 from sentiment.params import load_params
 from sentiment.sources.catalog import load_catalog
-from sentiment.sources.locations import locate_all
 from tests.report.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -175,7 +174,7 @@ def test_the_example_of_wordpiece_is_what_the_defaults_tokenizer_writes(document
     from tokenizers import Tokenizer
 
     model = load_catalog(ROOT / "catalog.yaml").model("all-MiniLM-L6-v2")
-    tokenizer = Tokenizer.from_file(str(locate_all(model.source, model.files, "model")["tokenizer.json"]))
+    tokenizer = Tokenizer.from_file(str(model.source.locate(model.files, "model")["tokenizer.json"]))
     tokenizer.no_padding()
     pieces = tokenizer.encode("unwatchable", add_special_tokens=False).tokens
 

@@ -7,7 +7,7 @@ import pytest
 
 from sentiment.core.errors import UserError
 from sentiment.sources.hub import Kind
-from sentiment.sources.locations import FolderSource, HubSource, PackageSource, Source, locate_all
+from sentiment.sources.locations import FolderSource, HubSource, PackageSource, Source
 from tests.hub_server import Hub, Repo, only_hub, running
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
@@ -16,7 +16,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def locate(source: Source, file: str, expected: str | None, kind: Kind) -> Path:
-    return locate_all(source, {file: expected}, kind)[file]
+    return source.locate({file: expected}, kind)[file]
 
 
 def test_a_file_of_a_folder_is_found_where_it_lies(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_several_files_are_found_at_once(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_bytes(CONTENT)
     source = FolderSource(folder=str(tmp_path))
-    assert locate_all(source, {"a.txt": SHA256, "b.txt": SHA256}, "dataset") == {
+    assert source.locate({"a.txt": SHA256, "b.txt": SHA256}, "dataset") == {
         "a.txt": tmp_path / "a.txt",
         "b.txt": tmp_path / "b.txt",
     }
