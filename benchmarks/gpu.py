@@ -1,12 +1,12 @@
-"""Measure on a GPU how fast training and evaluation are, against the stock Trainer.
+"""Measure the speed of training and evaluation on a GPU, against the stock Trainer.
 
 Reads   data/subsampled/, models/pretrained/, params.yaml
-Writes  benchmarks/gpu.json    by model: medians, ranges and ratios, for docs/performance.md; first those of training
+Writes  benchmarks/gpu.json    by model: medians, ranges and ratios, for docs/performance.md; training's come first
 
     python -m benchmarks.gpu
 
 Rivals take turns within each repetition. Beside the pipeline's own model one of BERT-base's shape is measured, as
-larger models are what a GPU is taken for. Weights are random: what they are changes no speed.
+larger models are what people use a GPU for. Weights are random, as their values do not change the speed.
 """
 
 import shutil
@@ -50,7 +50,7 @@ def pretrained(config: PreTrainedConfig, folder: Path) -> Path:
     return folder
 
 
-def timed(trainer: Trainer) -> tuple[float, float]:
+def time_training(trainer: Trainer) -> tuple[float, float]:
     """Return a training's real tokens per second, and the seconds that it took to warm up."""
     stopwatch = Stopwatch(trainer, STEPS, WARMUP)
     started = time.perf_counter()
@@ -69,10 +69,10 @@ def training(train: pa.Table, params: Params, model: Path, repetitions: int) -> 
         rivals["stock in bf16"] = partial(stock, train, params, output=Path(output), pretrained=model, bf16=True)
         for seed in tqdm(range(repetitions), desc="training"):
             for name, build in turns(rivals, seed):
-                speeds.setdefault(name, []).append(timed(build(seed))[0])
+                speeds.setdefault(name, []).append(time_training(build(seed))[0])
         mine = partial(ours, train, params, repetitions, Path(output), pretrained=model)
-        plain, start = timed(mine())
-        compiled, start_compiled = timed(mine(compiled=True))
+        plain, start = time_training(mine())
+        compiled, start_compiled = time_training(mine(compiled=True))
     return {
         "tokens_per_second": {name: spread(values) for name, values in speeds.items()},
         "ratio": {name: ratio(speeds["ours"], values) for name, values in speeds.items() if name != "ours"},

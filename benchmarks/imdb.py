@@ -22,8 +22,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from benchmarks.models import trained
-from benchmarks.trials import Clone, chosen, cloned
+from benchmarks.models import train
+from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256, write_json
@@ -83,14 +83,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"recipes of {RECIPES}; all of them if none")
     arguments = parser.parse_args()
     plan = read_yaml(RECIPES)
-    recipes = chosen(plan["recipes"], arguments.names, RECIPES)
+    recipes = choose(plan["recipes"], arguments.names, RECIPES)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"recipes": {}}
     due = {name: change for name, change in recipes.items() if name not in results["recipes"]}
-    with cloned() as clone:
+    with temporary_clone() as clone:
         know(clone, arguments.folder.resolve())
         for name, change in tqdm(due.items(), desc="imdb"):
             clone.set(plan["base"] | change | {"cross_datasets": list(OTHERS)})
-            figures = trained(clone)
+            figures = train(clone)
             figures["validation"] = clone.read("metrics/train.json")["validation"]
             figures |= evaluate(clone)
             results["recipes"][name] = {"change": change} | figures

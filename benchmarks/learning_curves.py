@@ -6,7 +6,7 @@ Writes  benchmarks/learning_curves.json    per trial: curves of the loss and of 
 
     python -m benchmarks.learning_curves    (a quarter of an hour on one core; make figures draws it)
 
-What learning_curves.json has already is not trained again; delete it to start anew.
+What is in learning_curves.json already is not trained again; delete it to start anew.
 """
 
 import json
@@ -49,8 +49,8 @@ POINTS = 20
 SHORT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 
-def changed(changes: dict[str, Any]) -> Params:
-    """Return params.yaml with the values of some dotted keys changed; raise UserError where one is not legal."""
+def change_params(changes: dict[str, Any]) -> Params:
+    """Return params.yaml with the values of some dotted keys changed; raise ValidationError where one is not legal."""
     content = read_yaml("params.yaml")
     for key, value in changes.items():
         *sections, name = key.split(".")
@@ -71,21 +71,21 @@ def splits(validation: int, threshold: float) -> tuple[pd.DataFrame, pd.DataFram
     return pool[Leaks(held_out.text, threshold).find(pool.text.tolist()) == NONE], held_out
 
 
-def encoded(reviews: pd.DataFrame, params: Params) -> pa.Table:
+def encode(reviews: pd.DataFrame, params: Params) -> pa.Table:
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
     ids = [review.input_ids for review in encode(reviews.text)]
     return pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32())), "label": pa.array(reviews.label, pa.int8())})
 
 
 def curve(folder: Path, name: str, points: int | None = None) -> dict[str, list[float]]:
-    """Return the steps and values of a live curve, as the means of `points` stretches where that is given."""
+    """Return the steps and values of a live curve, or their means over `points` stretches."""
     table = pd.read_csv(folder / f"plots/metrics/{name}.tsv", sep="\t")
     if points:
         table = table.groupby(np.arange(len(table)) * min(points, len(table)) // len(table)).mean()
     return {"step": table["step"].tolist(), "value": table[name.rpartition("/")[2]].tolist()}
 
 
-def fitted(train: pd.DataFrame, validation: pd.DataFrame, params: Params) -> tuple[PreTrainedModel, dict[str, Any]]:
+def fit(train: pd.DataFrame, validation: pd.DataFrame, params: Params) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Fine-tune as the train stage does; return the model and its curves and validation metrics."""
     set_seed(params.seed)
     tokenizer = load_tokenizer(PRETRAINED)
@@ -95,8 +95,8 @@ def fitted(train: pd.DataFrame, validation: pd.DataFrame, params: Params) -> tup
         metrics = fine_tune(
             model,
             Padding.of(tokenizer),
-            encoded(train, params),
-            encoded(validation, params),
+            encode(train, params),
+            encode(validation, params),
             params,
             checkpoints=checkpoints,
             curves=curves,
@@ -115,14 +115,14 @@ def short(reviews: pd.DataFrame, scores: NDArray[np.floating]) -> dict[str, Any]
     return {key: value for key, value in evaluate(reviews.label, scores).items() if key in SHORT}
 
 
-def compared(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Params) -> dict[str, Any]:
-    """Return the accuracy of the model and of TF-IDF, both of the same training reviews, on each of `scored`."""
-    model, _ = fitted(train, scored["validation"], params)
+def compare(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Params) -> dict[str, Any]:
+    """Return the accuracy of the model and of TF-IDF, both trained on the same reviews, on each of `scored`."""
+    model, _ = fit(train, scored["validation"], params)
     padding = Padding.of(load_tokenizer(PRETRAINED))
     words = baseline(params.baseline).fit(train.text, train.label)
     figures = {}
     for name, reviews in scored.items():
-        sequences = encoded(reviews, params)["input_ids"].to_pylist()
+        sequences = encode(reviews, params)["input_ids"].to_pylist()
         logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision=params.precision)
         figures[name] = {
             "model": short(reviews, scores_of(logits)),
@@ -133,7 +133,7 @@ def compared(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Param
 
 def main() -> None:
     plan = read_yaml(PLAN)
-    base = changed(plan["base"])
+    base = change_params(plan["base"])
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"trials": [], "sizes": {}}
     if known["trials"] and known["base"] != plan["base"]:
         raise UserError(f"{RESULTS} was measured with another base than that of {PLAN}: delete it to start anew")
@@ -145,15 +145,15 @@ def main() -> None:
     done = [trial["change"] for trial in results["trials"]]
     train = draw(pool, plan["rows"], "train")
     for change in tqdm([change for change in plan["trials"] if change not in done], desc="trials"):
-        _, figures = fitted(train, validation, changed({**plan["base"], **change}))
+        _, figures = fit(train, validation, change_params({**plan["base"], **change}))
         results["trials"].append({"change": change, **figures})
         write_json(RESULTS, results)
     for size in tqdm([size for size in plan["sizes"] if str(size) not in results["sizes"]], desc="sizes"):
         steps = -(-size // base.train.batch_size)
         epochs = max(math.ceil(base.train.epochs), -(-plan["steps"] // steps))
-        params = changed({**plan["base"], "train.epochs": epochs, "train.validations_per_epoch": 1})
+        params = change_params({**plan["base"], "train.epochs": epochs, "train.validations_per_epoch": 1})
         scored = {"validation": validation, "others": others.to_pandas()}
-        results["sizes"][str(size)] = {"epochs": epochs, **compared(draw(pool, size, "train"), scored, params)}
+        results["sizes"][str(size)] = {"epochs": epochs, **compare(draw(pool, size, "train"), scored, params)}
         write_json(RESULTS, results)
 
 

@@ -1,6 +1,6 @@
-"""Compare models and ways to fine-tune them, on the same reviews and in the same epochs: accuracy against cost.
+"""Compare models and ways to fine-tune them, on the same reviews and for as many epochs: accuracy against cost.
 
-Reads   benchmarks/models.yaml, the pipeline as committed; of catalog.yaml, the models that are on this machine already
+Reads   benchmarks/models.yaml, the pipeline as committed; the models of catalog.yaml that are on this machine already
 Writes  benchmarks/models.json    per variant: accuracy on the test reviews and on those of other domains with 95 %
                                   intervals, minutes and peak memory of the training, parameters, and the trained
                                   model's speed
@@ -8,8 +8,8 @@ Writes  benchmarks/models.json    per variant: accuracy on the test reviews and 
     python -m benchmarks.models                       (make models)
     python -m benchmarks.models "from scratch" "first 4 layers"    these only
 
-Variants that models.json has already are not run again; delete it to start anew. The speeds are those of the machine,
-so nothing else should run on it.
+Variants that are in models.json already are not run again; delete it to start anew. The speeds depend on the machine,
+on which nothing else should run.
 """
 
 import json
@@ -20,14 +20,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.trials import Clone, chosen, cloned
+from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.core.schemas import read_yaml
 from sentiment.params import load_params
 from sentiment.sources.catalog import load_catalog
-from sentiment.sources.locations import locate_all
 
 VARIANTS = Path("benchmarks/models.yaml")
 RESULTS = Path("benchmarks/models.json")
@@ -44,7 +43,7 @@ def at_hand() -> dict[str, dict[str, Any]]:
     found = {}
     for name, entry in load_catalog().models.items():
         try:
-            locate_all(entry.source, entry.files, "model")
+            entry.source.locate(entry.files, "model")
         except UserError:
             continue
         found[name] = {"model": name} | ({"train.lr": 3e-5} if entry.parameters >= BERT_SIZE else {})
@@ -52,7 +51,7 @@ def at_hand() -> dict[str, dict[str, Any]]:
     return found
 
 
-def trained(clone: Clone) -> dict[str, Any]:
+def train(clone: Clone) -> dict[str, Any]:
     """Train as the clone's parameters say, whatever the cache has; return minutes, precision, memory and parameters."""
     from benchmarks.timing import arithmetic, peak_memory
 
@@ -116,7 +115,7 @@ def main() -> None:
     )
     names = parser.parse_args().names
     plan = read_yaml(VARIANTS)
-    variants = chosen(plan["variants"] | at_hand(), names, VARIANTS)
+    variants = choose(plan["variants"] | at_hand(), names, VARIANTS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"variants": {}}
     threads = load_params().threads
     if results.setdefault("threads", threads) != threads:
@@ -125,10 +124,10 @@ def main() -> None:
             "delete it to start anew"
         )
     due = {name: change for name, change in variants.items() if name not in results["variants"]}
-    with cloned() as clone:
+    with temporary_clone() as clone:
         for name, change in tqdm(due.items(), desc="models"):
             clone.set(plan["base"] | change | {"cross_datasets": list(OTHER_DOMAINS)})
-            figures = trained(clone) | accuracies(clone) | speed(clone)
+            figures = train(clone) | accuracies(clone) | speed(clone)
             results["variants"][name] = {"change": change} | figures
             write_json(RESULTS, results)
             print(f"{name}: accuracy {figures['test']['accuracy']:.3f}, {figures['minutes']:.1f} minutes")

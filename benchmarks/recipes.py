@@ -55,7 +55,7 @@ def ours(
     fused_optimizer: bool = True,
     compiled: bool = False,
 ) -> Trainer:
-    """Return the train stage's Trainer; what follows `pretrained` changes what is no parameter."""
+    """Return the train stage's Trainer; the arguments after `pretrained` change what is no parameter."""
     set_seed(seed)
     tokenizer = load_tokenizer(pretrained)
     model = build(pretrained, tokenizer, params.train).to(device())
@@ -88,7 +88,7 @@ def ours(
 
 
 def batches_of_tokens(lengths: np.ndarray, tokens: int, seed: int) -> list[list[int]]:
-    """Return batches of row numbers of like length, shuffled, each of at most so many tokens, padding included.
+    """Return shuffled batches of rows of similar length, each of at most so many tokens, padding included.
 
     A longer row has one for itself.
     """
@@ -143,18 +143,18 @@ def recipes(
     mine = partial(ours, train, output=output, pretrained=pretrained)
     theirs = partial(stock, train, params, output=output, pretrained=pretrained)
 
-    def changed(**changes: object) -> Params:
+    def vary(**changes: object) -> Params:
         return params.model_copy(update={"train": params.train.model_copy(update=changes)})
 
     return {
         "ours": partial(mine, params),
         "without bf16": partial(mine, params.model_copy(update={"precision": "fp32"})),
         f"without {attention} attention": partial(mine, params, attention=other),
-        "without dropout 0": partial(mine, changed(dropout=None)),
-        "without frozen embeddings": partial(mine, changed(freeze="none")),
+        "without dropout 0": partial(mine, vary(dropout=None)),
+        "without frozen embeddings": partial(mine, vary(freeze="none")),
         "without length buckets": partial(mine, params, buckets=False),
         "without batches by rows": partial(mine, params, by_rows=False),
-        "without small steps": partial(mine, changed(batch_size=2 * params.train.batch_size)),
+        "without small steps": partial(mine, vary(batch_size=2 * params.train.batch_size)),
         "without fused optimizer": partial(mine, params, fused_optimizer=False),
         "stock": theirs,
         "stock, padded to the maximum": partial(theirs, pad_to_max=True),

@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.trials import Clone, chosen, cloned
+from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -58,11 +58,11 @@ def main() -> None:
     for file in (arguments.folder / f"{name}.parquet" for name in REAL):
         if not file.is_file():
             raise UserError(f"{file} is missing: give a folder that has it")
-    variants = chosen(read_yaml(VARIANTS), arguments.names, VARIANTS)
+    variants = choose(read_yaml(VARIANTS), arguments.names, VARIANTS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     due = {name: change for name, change in variants.items() if name not in results}
     crosses = load_params().cross_datasets
-    with cloned() as clone:
+    with temporary_clone() as clone:
         results[DEFAULT] = accuracies(clone, crosses)
         write_json(RESULTS, results)
         for name, change in tqdm(due.items(), desc="soups"):

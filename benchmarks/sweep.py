@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.imdb import know
-from benchmarks.trials import Clone, cloned
+from benchmarks.trials import Clone, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -44,7 +44,7 @@ def main() -> None:
     if results["base"] != plan["base"]:
         raise UserError(f"{file} was measured with another base than that of {arguments.plan}: delete it to start anew")
     known = {json.dumps(result["change"], sort_keys=True): result for result in results["trials"]}
-    with cloned() as clone:
+    with temporary_clone() as clone:
         if arguments.folder:
             know(clone, arguments.folder.resolve())
         runs = [(seed, change) for seed in plan["seeds"] for change in plan["trials"]]

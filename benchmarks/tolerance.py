@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from benchmarks.trials import Clone, cloned
+from benchmarks.trials import Clone, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -26,7 +26,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def compared(clone: Clone, datasets: dict[str, str]) -> dict[str, Any]:
+def compare(clone: Clone, datasets: dict[str, str]) -> dict[str, Any]:
     """Compare the clone's verdicts with the user's: `datasets` are files of data/predictions by the dataset's name."""
     found: dict[str, Any] = {}
     for name, file in datasets.items():
@@ -49,11 +49,11 @@ def main() -> None:
     datasets = {"test": "test.parquet"} | {name: f"cross/{name}.parquet" for name in params.cross_datasets}
     stages = ["evaluate", *(f"cross_dataset_evaluate@{name}" for name in params.cross_datasets)]
     results = {}
-    with cloned() as clone:
+    with temporary_clone() as clone:
         for name, change in tqdm(CHANGES.items(), desc="tolerance"):
             clone.set(change)
             clone.reproduce(*stages)
-            figures = compared(clone, datasets)
+            figures = compare(clone, datasets)
             largest = max(abs(found["accuracy"] - found["default"]) for found in figures.values())
             results[name] = {"change": change, "datasets": figures, "largest_difference": largest}
     tolerance = max(found["largest_difference"] for found in results.values())

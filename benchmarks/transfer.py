@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.trials import Clone, chosen, cloned
+from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.schemas import read_yaml
@@ -47,10 +47,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"rows of {ROWS}; all of them if none")
     names = parser.parse_args().names
     plan = read_yaml(ROWS)
-    rows = chosen(plan["train_on"], names, ROWS)
+    rows = choose(plan["train_on"], names, ROWS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"train_on": {}}
     due = {name: change for name, change in rows.items() if name not in results["train_on"]}
-    with cloned() as clone:
+    with temporary_clone() as clone:
         for name, change in tqdm(due.items(), desc="transfer"):
             others = [dataset for dataset in plan["test_on"] if dataset != change["dataset"]]
             clone.set(plan["base"] | change | {"cross_datasets": others})

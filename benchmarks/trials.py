@@ -46,7 +46,7 @@ class Clone:
 
 
 @contextmanager
-def cloned() -> Iterator[Clone]:
+def temporary_clone() -> Iterator[Clone]:
     """Yield a clone of the current folder's repository, which is removed afterwards."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "clone"
@@ -55,7 +55,7 @@ def cloned() -> Iterator[Clone]:
         yield Clone(folder)
 
 
-def chosen(known: dict[str, Any], names: list[str], file: Path) -> dict[str, Any]:
+def choose(known: dict[str, Any], names: list[str], file: Path) -> dict[str, Any]:
     """Return the named trials of those in the file, all if none is named; raise UserError if one is unknown."""
     if unknown := [name for name in names if name not in known]:
         raise UserError(f"{', '.join(unknown)}: no such trial in {file}, which has {', '.join(known)}")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks import learning_curves
-from benchmarks.learning_curves import PLAN, changed, curve, splits
+from benchmarks.learning_curves import PLAN, change_params, curve, splits
 from sentiment.core.parquet import write_parquet
 from sentiment.core.schemas import read_yaml
 from sentiment.reviews.table import content_id
@@ -24,12 +24,12 @@ def test_every_trial_of_the_plan_is_legal() -> None:
     plan = read_yaml(PLAN)
 
     for change in plan["trials"]:
-        assert changed({**plan["base"], **change}) != changed(plan["base"]) or not change
+        assert change_params({**plan["base"], **change}) != change_params(plan["base"]) or not change
 
 
 def test_an_illegal_value_is_refused() -> None:
     with pytest.raises(ValidationError, match="less than or equal"):
-        changed({"train.lr": 2.0})
+        change_params({"train.lr": 2.0})
 
 
 def test_a_long_curve_is_kept_as_the_means_of_its_stretches(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import imdb, models, soups, sweep, transfer
-from benchmarks.trials import Clone, chosen
+from benchmarks.trials import Clone, choose
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.core.schemas import read_yaml, validate
@@ -104,10 +104,10 @@ def test_a_folder_without_one_of_imdbs_files_is_refused_with_its_name(clone: Clo
 def test_trials_are_chosen_by_name_and_unknown_ones_are_refused_with_the_known() -> None:
     known = {"a": 1, "b": 2, "c": 3}
 
-    assert chosen(known, [], Path("plan.yaml")) == known
-    assert chosen(known, ["c", "a"], Path("plan.yaml")) == {"a": 1, "c": 3}
+    assert choose(known, [], Path("plan.yaml")) == known
+    assert choose(known, ["c", "a"], Path("plan.yaml")) == {"a": 1, "c": 3}
     with pytest.raises(UserError, match=r"^d, e: no such trial in plan\.yaml, which has a, b, c$"):
-        chosen(known, ["a", "d", "e"], Path("plan.yaml"))
+        choose(known, ["a", "d", "e"], Path("plan.yaml"))
 
 
 def test_transfer_reads_both_classifiers_on_the_own_domain_and_on_the_others(
