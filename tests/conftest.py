@@ -195,17 +195,22 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return shutil.copytree(trained_once, tmp_path_factory.mktemp("trained") / "sentiment")
 
 
-@pytest.fixture(scope="session")
-def exported(trained_once: Path, encoded: pa.Table, padding: "Padding") -> Path:
-    """A folder as `export` leaves it, which no test changes."""
-    from sentiment.model.loading import load
+def export_model(model: "PreTrainedModel", trained: Path, folder: Path, encoded: pa.Table, padding: "Padding") -> Path:
+    """Export a model into a folder as `export` does, with the companions of the trained one's folder."""
     from sentiment.serving.graph import to_onnx
     from sentiment.serving.quantization import largest_values, quantize
     from stages.export import write_companions
 
-    folder = trained_once.parent / "exported"
     folder.mkdir()
-    write_companions(trained_once, folder)
-    graph = to_onnx(load(trained_once), padding.side)
+    write_companions(trained, folder)
+    graph = to_onnx(model, padding.side)
     quantize(graph, folder / "model.onnx", largest_values(graph, encoded["input_ids"].to_pylist(), threads=1))
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(trained_once: Path, encoded: pa.Table, padding: "Padding") -> Path:
+    """A folder as `export` leaves it, which no test changes."""
+    from sentiment.model.loading import load
+
+    return export_model(load(trained_once), trained_once, trained_once.parent / "exported", encoded, padding)

@@ -8,12 +8,9 @@ if TYPE_CHECKING:
     from sentiment.model.architecture import MeanPooledClassifier
     from sentiment.text.encoding import Padding
 
-SHARPNESS = 10
-"""A tiny encoder's features differ little; with this the scores are sure, here and there."""
-
 
 def fit_head(model: "MeanPooledClassifier", reviews: pa.Table, padding: "Padding") -> None:
-    """Set the head to a logistic regression from the encoder's averages to the labels, made sharper."""
+    """Set the head to a logistic regression from the encoder's averages to the labels."""
     import torch
     from sklearn.linear_model import LogisticRegression
 
@@ -21,8 +18,6 @@ def fit_head(model: "MeanPooledClassifier", reviews: pa.Table, padding: "Padding
     with torch.no_grad():
         features = model.eval().features(batch["input_ids"], batch["attention_mask"])
         probe = LogisticRegression(max_iter=10_000).fit(features.numpy(), reviews["label"].to_numpy())
-        weight, bias = (
-            torch.tensor(part * SHARPNESS / 2, dtype=torch.float32) for part in (probe.coef_, probe.intercept_)
-        )
+        weight, bias = (torch.tensor(part / 2, dtype=torch.float32) for part in (probe.coef_, probe.intercept_))
         model.head.weight.copy_(torch.cat([-weight, weight]))
         model.head.bias.copy_(torch.cat([-bias, bias]))

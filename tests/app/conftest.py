@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 
@@ -21,19 +22,26 @@ from app.server import build
 from app.settings import PREFIX, Settings
 from sentiment.serving.predictor import Predictor
 from tests.app.visit import Visit
-from tests.conftest import ROOT
+from tests.conftest import ROOT, export_model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+    from sentiment.text.encoding import Padding
 
 SCRIPT = "<script>alert(1)</script>"
 FACTS = {"vocabulary": 77, "accuracy": 0.75}
 
 
 @pytest.fixture(scope="session")
-def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(
+    trained_once: Path, encoded: pa.Table, padding: "Padding", tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     """Settings of a server with the tiny model, some metrics, and a second tokenizer beside the model's own."""
     from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from sentiment.model.loading import load
+    from sentiment.training.calibration import divide_logits
 
     folder = tmp_path_factory.mktemp("served")
     (folder / "metrics" / "cross").mkdir(parents=True)
@@ -42,11 +50,14 @@ def settings(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Settin
     (folder / "metrics" / "evaluate.json").write_text(json.dumps(evaluated))
     (folder / "metrics" / "cross" / "books.json").write_text(json.dumps(evaluated))
     (folder / "metrics" / "tokenizers.json").write_text(json.dumps({"tokenizers": {"tiny": FACTS, "whole": FACTS}}))
-    shutil.copyfile(exported / "tokenizer.json", folder / "tokenizers" / "tiny.json")
+    model = load(trained_once)
+    # A tiny model is never sure; with this it is, here and there.
+    divide_logits(model, 0.1)
+    export_model(model, trained_once, folder / "model", encoded, padding)
+    shutil.copyfile(folder / "model" / "tokenizer.json", folder / "tokenizers" / "tiny.json")
     words = Tokenizer(models.WordLevel({"[UNK]": 0, "Superb": 1, SCRIPT: 2}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words.save(str(folder / "tokenizers" / "whole.json"))
-    shutil.copytree(exported, folder / "model")
     (folder / "model" / "README.md").write_text("---\nlicense: cc0\n---\n# Tiny\n\nKnows a few words.\n")
     return Settings(model=folder / "model", metrics=folder / "metrics", tokenizers=folder / "tokenizers", threads=1)
 
