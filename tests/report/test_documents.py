@@ -130,6 +130,15 @@ def test_links_within_the_repository_lead_to_files_and_headings(document: Path) 
         assert not heading or heading in anchors(target), f"{file}#{heading}"
 
 
+@each_document
+def test_names_that_a_document_places_in_a_file_are_defined_there(document: Path) -> None:
+    placed = re.findall(r"`(\w+)`\s+in\s+\[([^\]]+)\]\(([^)]+\.py)\)", text_of(document))
+
+    for name, label, file in placed:
+        assert Path(file).name == label
+        assert re.search(rf"^ *(def|class) {name}\b", (document.parent / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
 def test_every_command_is_typed_by_a_test_or_said_to_need_what_no_test_has() -> None:
     typed = {command for document in DOCUMENTS for command in commands(document)}
 
