@@ -1,13 +1,15 @@
-"""The pipeline as its users use it: repro, exp run, queue, diff, and going back."""
+"""The pipeline as its users use it: repro, status, exp run, queue, diff, going back, and Ctrl-C."""
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sentiment.params import load_params
+from tests.pipeline.interruption import BEGUN, contents, interrupt, results
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
@@ -25,6 +27,7 @@ ELSEWHERE = {
 """Another seed of Python's hashes, another time zone, a locale without UTF-8, no home."""
 
 
+@pytest.mark.slow
 def test_two_runs_in_two_folders_and_environments_end_with_the_same_lock(
     project: Project, new_project: Callable[[], Project]
 ) -> None:
@@ -52,6 +55,66 @@ def test_a_clone_without_a_cache_shows_metrics_before_anything_ran(project: Proj
     assert metrics["metrics/cross/books.json"]["data"]["n"] == 100
 
 
+def changed_by_editing(project: Project, package: str) -> set[str]:
+    """Return the stages that dvc status names once every module of a package is edited; then undo the edits."""
+    for module in (project.folder / package).glob("*.py"):
+        module.write_text(module.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+    found = set(json.loads(project.dvc("status", "--json")))
+    project.run("git", "checkout", "--quiet", package)
+    return found
+
+
+def test_editing_what_evaluates_trains_nothing_anew(project: Project) -> None:
+    found = changed_by_editing(project, "sentiment/evaluation")
+
+    assert {"evaluate", "behaviour", "cross_dataset_evaluate@books"} <= found
+    assert found.isdisjoint({"download", "subsample", "tokenize", "train", "export"})
+
+
+def test_editing_what_serves_exports_anew_and_no_more(project: Project) -> None:
+    assert changed_by_editing(project, "sentiment/serving") == {"export"}
+    assert project.dvc("status", "--json").strip() == "{}"
+
+
+def test_an_experiment_reruns_what_reads_its_parameter_shows_its_difference_and_can_be_undone(project: Project) -> None:
+    before = project.read("dvc.lock")
+    output = project.dvc("exp", "run", "--name", "looser", "--set-param", "baseline.C=1")
+
+    assert set(STAGE.findall(output)) == {"baseline", "cross_dataset_baseline@books"}
+    assert load_params(project.folder / "params.yaml").baseline.C == 1
+    assert set(json.loads(project.dvc("metrics", "diff", "--json"))) == {
+        "metrics/baseline.json",
+        "metrics/cross_baseline/books.json",
+    }
+    assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["baseline.C"]
+
+    project.run("git", "checkout", "--quiet", "params.yaml")
+    assert not STAGE.findall(project.dvc("repro"))
+    assert project.read("dvc.lock") == before
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+def test_an_interrupted_training_saves_says_how_to_go_on_and_is_continued_to_the_same_bytes(
+    project: Project, sign: signal.Signals
+) -> None:
+    before = results(project)
+    process = interrupt(project, sign, BEGUN)
+
+    assert process.returncode == 128 + sign
+    assert process.stdout is not None
+    output = process.stdout.read()
+    assert "interrupted: saving a checkpoint first" in output
+    assert "train: interrupted; the same command again starts over or continues" in output
+    assert "Traceback" not in output
+    assert contents(project.folder / "models/sentiment").items() <= before.items()
+
+    assert "continuing from" in project.run("python", "-m", "stages.train").stdout
+    assert results(project) == before
+    assert "up to date" in project.dvc("status")
+
+
+@pytest.mark.slow
 def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_be_undone(project: Project) -> None:
     before = project.read("dvc.lock")
     output = project.dvc("exp", "run", "--name", "slower", "--set-param", "train.lr=3e-5")
@@ -75,6 +138,7 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
+@pytest.mark.slow
 def test_queued_and_temporary_experiments_need_nothing_untracked(project: Project) -> None:
     for rate in ("1e-5", "2e-5"):
         project.dvc("exp", "run", "--queue", "--name", f"rate-{rate}", "--set-param", f"train.lr={rate}", "evaluate")
@@ -88,6 +152,7 @@ def test_queued_and_temporary_experiments_need_nothing_untracked(project: Projec
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
+@pytest.mark.slow
 def test_several_seeds_give_a_mean_and_a_standard_deviation_of_every_headline_metric(project: Project) -> None:
     project.run("python", "-m", "benchmarks.seeds", "2")
     result = json.loads(project.read("benchmarks/seeds.json"))
@@ -101,6 +166,7 @@ def test_several_seeds_give_a_mean_and_a_standard_deviation_of_every_headline_me
     assert "2 or more" in project.run("python", "-m", "benchmarks.seeds", "1", check=False).stdout
 
 
+@pytest.mark.slow
 def test_adding_a_dataset_to_evaluate_on_reruns_nothing_else(project: Project) -> None:
     project.set({"cross_datasets": ["books", "travel"]})
     output = project.dvc("repro")

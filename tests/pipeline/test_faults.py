@@ -16,6 +16,8 @@ import pytest
 from sentiment.core.schemas import read_yaml
 from tests.project import Project
 
+pytestmark = pytest.mark.slow
+
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 # Without these capabilities a superuser, as whom CI may run, is held to a file's permissions as everybody is.
 AS_ANYBODY = """

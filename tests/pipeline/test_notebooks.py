@@ -29,6 +29,7 @@ def activated(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.mark.slow
 def test_the_first_steps_end_with_a_model_that_beats_a_coin(new_project: Callable[[], Project]) -> None:
     folder = new_project().folder / "notebooks"
     output = printed(folder / "first_steps.ipynb", folder)
@@ -37,6 +38,7 @@ def test_the_first_steps_end_with_a_model_that_beats_a_coin(new_project: Callabl
     assert "positive: I have seen livelier car parks." in output
 
 
+@pytest.mark.slow
 def test_without_a_gpu_the_notebook_for_colab_trains_the_default_and_says_what_it_skips(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.slow
 def test_a_push_over_ssh_that_was_cut_off_goes_on_where_it_was(
     repository: Project, server: tuple[int, Path], tmp_path: Path
 ) -> None:

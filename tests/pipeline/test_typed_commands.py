@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.project import Project
 from tests.report.documents import RUN
@@ -35,6 +36,7 @@ def restore(project: Project) -> None:
     project.dvc("checkout", "--force")
 
 
+@pytest.mark.slow
 def test_every_command_of_the_documents_that_can_be_typed_here_succeeds(project: Project, tmp_path: Path) -> None:
     prepared(project)
     experiment = ""
