@@ -93,7 +93,7 @@ def _files(service: Service) -> None:
                 if not names:
                     said = views.trouble("No column of this file holds texts.")
             except UserError as error:
-                said = views.trouble(_named(error, path))
+                said = views.trouble(_without_path(error, path))
         chosen = names[0] if names else None
         return (
             gr.Dropdown(choices=names, value=chosen),
@@ -112,7 +112,7 @@ def _files(service: Service) -> None:
                     Path(path), text, form, Path(folder), score=service.read_from_thread, progress=tell
                 )
             except UserError as error:
-                return views.trouble(_named(error, path)), gr.File(visible=False)
+                return views.trouble(_without_path(error, path)), gr.File(visible=False)
             # They are served from there, and removed after a while.
             kept = [download.move_resource_to_block_cache(result) for result in outcome.paths]
         return views.summary(outcome), gr.File(kept, visible=True)
@@ -123,7 +123,7 @@ def _files(service: Service) -> None:
     )
 
 
-def _named(error: UserError, path: str) -> str:
+def _without_path(error: UserError, path: str) -> str:
     """Return what an error says, with the file's name instead of its path on the server."""
     return str(error).replace(path, Path(path).name)
 

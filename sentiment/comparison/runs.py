@@ -1,4 +1,4 @@
-"""The runs of the pipeline that git and the DVC cache keep, and their files."""
+"""The runs of the pipeline that git and DVC's cache keep, and their files."""
 
 import io
 import json
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from sentiment.core.errors import UserError, reason
+from sentiment.core.schemas import validate
 from sentiment.params import Cleaning
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Run:
         from sentiment.reviews.table import content_id
         from sentiment.text.cleaning import clean
 
-        cleaning = Cleaning(**json.loads(self.read("models/sentiment/preprocessing.json"))["cleaning"])
+        path = "models/sentiment/preprocessing.json"
+        cleaning = validate(Cleaning, json.loads(self.read(path))["cleaning"], f"{path} of {self.name}")
         text = self.table(f"data/cross/{dataset}.parquet", ["text"]).text
         return {content_id(review): review for review in clean(pa.array(text, pa.string()), cleaning).to_pylist()}

@@ -50,7 +50,7 @@ def read_yaml(path: Path | str) -> Any:
 def validate(schema: type[Schema], content: Any, path: Path | str) -> Schema:
     """Check `content` against `schema`; raise UserError naming each wrong key, its value and what is legal."""
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds {_shown(content)}, but must hold keys with values")
+        raise UserError(f"{path} holds {_show(content)}, but must hold keys with values")
     try:
         return schema.model_validate(content)
     except ValidationError as error:
@@ -73,16 +73,16 @@ def _sentence(schema: type[BaseModel], detail: dict[str, Any]) -> str:
     if detail["type"] == "value_error":
         return f"{key} needs {detail['ctx']['error']}"
     if detail["type"] in NESTED:
-        return f"{key} is {_shown(detail['input'])}, but must be {NESTED[detail['type']]}"
+        return f"{key} is {_show(detail['input'])}, but must be {NESTED[detail['type']]}"
     requirement = detail["msg"].removeprefix("Input should be ")
-    return f"{key} is {_shown(detail['input'])}, but must be {requirement}"
+    return f"{key} is {_show(detail['input'])}, but must be {requirement}"
 
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """Return the value as Python writes it, shortened: a few lines of YAML can expand to more than memory holds."""
     try:
         return _SHORT.repr(value)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from sentiment.comparison import __main__ as compare
+from sentiment.comparison.runs import Run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.reviews.table import content_id
@@ -106,6 +107,18 @@ def test_the_texts_of_flipped_reviews_are_shown_as_the_model_read_them(compared:
 
     for name, found in report["datasets"].items():
         assert {review["text"] for review in found["flips"]["only_b_right"]} == set(TEXTS[name][1:4])
+
+
+def test_a_run_whose_cleaning_this_version_does_not_know_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    run = Run("main")
+    monkeypatch.setattr(run, "read", lambda _path: b'{"cleaning": {"html_breaks": true, "emoji": false}}')
+
+    message = r"^models/sentiment/preprocessing\.json of main: emoji is unknown: legal are html_breaks$"
+    with pytest.raises(UserError, match=message):
+        run.texts("books")
 
 
 def test_the_workspace_is_what_lies_there_now(compared: Callable[..., str]) -> None:
