@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pytest
+
 from sentiment.serving.predictor import Predictor
 from tests.app.conftest import SCRIPT, Running
 
@@ -173,6 +175,7 @@ def test_two_users_at_once_get_their_own_answers(visit: "Callable[..., Page]", p
         verdict(second, predictor, other)
 
 
+@pytest.mark.slow
 def test_the_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
     browser: "Browser", start: Callable[..., Running], predictor: Predictor
 ) -> None:

@@ -104,6 +104,7 @@ def test_sigterm_finishes_what_was_accepted(start: Callable[..., Running]) -> No
     assert [line["event"] for line in server.lines()][-1] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_connection_that_rests_longer_than_clients_keep_one_is_still_answered(server: Running) -> None:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", "/healthz")
@@ -131,6 +132,7 @@ def test_a_client_that_sends_ten_megabytes_before_it_reads_is_answered_all_the_s
     connection.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_nobody_asks_sleeps(start: Callable[..., Running]) -> None:
     process = psutil.Process(start().process.pid)
     before = process.num_ctx_switches().voluntary

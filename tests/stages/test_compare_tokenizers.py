@@ -64,6 +64,7 @@ def test_the_fine_tuned_model_is_lost_with_the_ids_of_another_numbering(folder: 
     assert found["wrong"]["accuracy_low"] < 0.5 < found["wrong"]["accuracy_high"]
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(folder: Path) -> None:
     runs = []
     for _ in range(2):

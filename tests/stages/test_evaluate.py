@@ -107,7 +107,7 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     return run
 
 
-@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_train_folds_the_temperature_into_the_weights_and_tells_the_validation_of_the_saved_model(
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], runs: int
 ) -> None:
@@ -158,7 +158,7 @@ def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
     np.testing.assert_allclose(moved, np.tile([-shift / 2, shift / 2], (len(before), 1)), atol=1e-4)
 
 
-@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("runs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_encoder_keeps_the_share_asked_for_of_its_pretrained_weights_and_the_head_none(
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], runs: int
 ) -> None:
@@ -205,7 +205,7 @@ def test_a_drift_with_length_is_fitted_saved_and_told(
 def test_reviews_without_a_length_to_drift_over_are_refused_before_the_training(
     trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sentiment.training.fine_tune", None)
+    monkeypatch.setattr("sentiment.training.fine_tune.fine_tune", None)
 
     with pytest.raises(UserError, match=r"train\.correct_bias is by_length, and the validation reviews have"):
         trained_here(correct_bias="by_length")

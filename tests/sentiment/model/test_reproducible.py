@@ -63,6 +63,7 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
     return run
 
 
+@pytest.mark.slow
 def test_portable_bits_are_the_same_on_unlike_processors_and_others_say_on_which_they_were_made(
     train: Callable[..., dict[str, Any]],
 ) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("pooling", ["mean", pytest.param("first", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 def test_every_family_is_exported_with_the_logits_it_had(
     family: Family, pooling: str, params_with: Callable[..., Params], toy_reviews: pa.Table, tmp_path: Path
