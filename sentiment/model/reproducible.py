@@ -1,6 +1,6 @@
-"""The same bits on every x86-64 processor that has AVX2, at a cost.
+"""Reproducible bits: the threads, and for `precision: portable` the same kernels on every x86-64 processor with AVX2.
 
-What a processor can do beyond that decides otherwise how its libraries sum up, and so the last bits of every result.
+Otherwise what a processor can do decides in which order the libraries sum up, and so the last bits of every result.
 """
 
 import os
@@ -22,15 +22,15 @@ ENVIRONMENT = {
 
 
 def is_portable(environment: Mapping[str, str] = os.environ) -> bool:
-    """Say whether this process computes what every other such process does."""
+    """Say whether this process was started with portable kernels."""
     return environment.items() >= ENVIRONMENT.items()
 
 
 def fix_bits(params: Params) -> None:
-    """Fix all that the bits of a computation depend on beside its inputs: the threads and, if portable, the kernels.
+    """Set what the bits of a computation depend on beside its inputs: the threads and, if portable, the kernels.
 
-    The latter are chosen when the libraries are loaded: where they weren't asked for, the process starts anew, so
-    what was done before is done again. Loads torch.
+    Kernels are chosen when the libraries are loaded. A process that was not started for portable ones therefore starts
+    again from its command line, so whatever ran before runs twice. Loads torch.
     """
     portable = params.precision == "portable"
     if portable and not is_portable():

@@ -1,4 +1,4 @@
-"""The order of the training reviews: batches of like length, so that little is computed for padding."""
+"""Length-bucketed batches: the order in which a training sees its reviews, so that little is computed for padding."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ BUCKET_BATCHES = 25
 
 
 class LengthBucketSampler(Sampler[int]):
-    """Yield row numbers so that consecutive batches hold reviews of like length, in an order that seed and epoch fix.
+    """Yield row numbers so that each batch holds reviews of similar length, in an order fixed by seed and epoch.
 
     Rows are shuffled, cut into buckets of BUCKET_BATCHES batches, sorted by length within each, and the batches
     shuffled again. Seeding anew for each epoch makes a resumed run see the batches that an uninterrupted one sees.

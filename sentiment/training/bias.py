@@ -1,10 +1,10 @@
-"""A head that leans to neither side on short texts.
+"""Correct a classifier's bias towards one label on short texts.
 
-A model that learns from whole reviews has less to go by in a single sentence, and says one label more often than the
-other. What it says for want of evidence is a bias that can be measured on texts of their kind, and be taken off the
-logits (Zhao et al. 2021, arXiv:2102.09690; Zhou et al. 2023, arXiv:2309.17249).
+A model trained on whole reviews finds less evidence in a single sentence, and then prefers one label. This preference
+can be measured on sentences and subtracted from the logits (Zhao et al. 2021, arXiv:2102.09690; Zhou et al. 2023,
+arXiv:2309.17249).
 
-Where a model reads more tokens than it learnt from, the bias drifts with the length of what it reads. A line over the
+Where a model reads more tokens than it was trained on, the bias drifts with the length of the text. A line over the
 logarithm of the length, through the bias on sentences and that on whole reviews, follows it.
 """
 

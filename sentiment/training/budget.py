@@ -1,4 +1,4 @@
-"""How many steps of a training fit into the minutes that it may take."""
+"""How many training steps fit into a time limit."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from sentiment.text.encoding import Padding
 
 TIMED_STEPS = 5
 MARGIN = 0.9
-"""The share of the time that the schedule is meant to take; the rest is for what else the machine has to do."""
+"""Share of the time limit that is planned for; the rest allows for other load on the machine."""
 FEWEST_STEPS = 10
 FORWARD = 1 / 3
 """What reading a token costs, as a share of learning from it (Kaplan et al. 2020, arXiv:2001.08361)."""
@@ -25,7 +25,7 @@ FORWARD = 1 / 3
 def measured_speed(
     model: PreTrainedModel, padding: Padding, train: Dataset, batches: Sequence[np.ndarray], precision: str
 ) -> float:
-    """Return how many tokens a second, padding included, the model learns from; neither it nor randomness changes.
+    """Return the tokens per second, padding included, that the model trains on; weights and random state stay the same.
 
     Times the forward and backward pass of a few batches, the first of which warms up. `train` has input_ids, labels.
     """

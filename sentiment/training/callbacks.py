@@ -1,4 +1,4 @@
-"""What happens during a training beside the steps: validations, the time limit, progress and live curves."""
+"""Trainer callbacks: validations, the time limit, saving when interrupted, progress and live curves."""
 
 import math
 import signal
@@ -40,10 +40,10 @@ class Validations(TrainerCallback):
 
 
 class TimeLimit(TrainerCallback):
-    """Stop a training that does not fit into `max_minutes`: as soon as that is foreseeable, or when they are over.
+    """Stop a training that does not fit into `max_minutes`: as soon as this can be predicted, or when they are over.
 
-    Each of `runs` has its share of them. What is left of this one is predicted from its tokens and the median speed of
-    the first steps. Raises UserError.
+    Each of `runs` has an equal share of them. The time left is predicted from the tokens of the remaining steps and the
+    median speed of the first ones. Raises UserError.
     """
 
     def __init__(self, max_minutes: float, step_costs: np.ndarray, runs: int = 1) -> None:
@@ -91,10 +91,10 @@ class TimeLimit(TrainerCallback):
 
 
 class SaveWhenInterrupted(TrainerCallback):
-    """While entered, answer Ctrl-C and SIGTERM by going on to the next entry of the log, saving there, and stopping.
+    """While entered, on Ctrl-C or SIGTERM, train on to the next log entry, save a checkpoint there, and stop.
 
-    A checkpoint does not hold the loss since the last entry, so only one that is taken there is continued to the same
-    curves. A second signal stops at once.
+    A checkpoint does not hold the loss since the last entry, so only one saved right there resumes to the same curves.
+    A second signal stops at once.
     """
 
     def __enter__(self) -> Self:
@@ -142,8 +142,8 @@ class Progress(ProgressCallback):
 class LiveCurves(TrainerCallback):
     """Write the training and validation curves with DVCLive while they grow.
 
-    The curves are rebuilt from the trainer's own history first, so that those of a resumed run have neither gap nor
-    double.
+    They are rebuilt from the Trainer's own history first, so that the curves of a resumed run have no gaps and no
+    duplicates.
     """
 
     def __init__(self, folder: Path) -> None:

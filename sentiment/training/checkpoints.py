@@ -1,7 +1,7 @@
 """Checkpoints of unfinished trainings: where they lie, who may use them, and which one to resume from.
 
-A training holds a lock on its folder while it runs. The folders of other trainings are kept for whoever continues
-those: the KEPT newest, and any that is locked, as several experiments may run at once.
+A training locks its folder while it runs. Of other trainings' folders the KEPT newest stay, so that those can be
+resumed, and so does any that is locked, as several experiments may run at once.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ KEPT = 3
 def folder_for(provenance: dict[str, Any], code: Iterable[Path], root: Path) -> Path:
     """Return the checkpoint folder of the training that this provenance and the code, files below `root`, determine.
 
-    It lies below SENTIMENT_CHECKPOINT_DIR, or ./checkpoints: an absolute folder there lets runs in DVC's temporary
-    workspaces be continued.
+    It lies below SENTIMENT_CHECKPOINT_DIR, or ./checkpoints. An absolute folder there lets experiments resume in DVC's
+    temporary workspaces.
     """
     key = json.dumps([provenance, {path.relative_to(root).as_posix(): sha256(path) for path in code}], sort_keys=True)
     root = Path(os.environ.get("SENTIMENT_CHECKPOINT_DIR", "checkpoints"))
@@ -40,7 +40,7 @@ def folder_for(provenance: dict[str, Any], code: Iterable[Path], root: Path) -> 
 def locked(folder: Path) -> Iterator[None]:
     """Lock the folder while this training runs, and remove the older ones that no training runs in.
 
-    Raises UserError where another process runs the same training. A process that is killed leaves no lock.
+    Raises UserError where another process runs the same training. A killed process leaves no lock.
     """
     try:
         lock = FileLock(folder / LOCK).acquire(timeout=0)

@@ -74,7 +74,7 @@ def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
 def as_dataset(encoded: pa.Table) -> Dataset:
     """Return the reviews of a table with `input_ids` and `label` as the Trainer takes them."""
     columns = encoded.select(["input_ids", "label"]).rename_columns(["input_ids", "labels"])
-    # A name of its own spares the dataset the hash of all its rows, for which they would be copied.
+    # With a given fingerprint the dataset does not hash all its rows, for which it would copy them.
     return Dataset(columns, fingerprint="encoded")
 
 
@@ -88,9 +88,9 @@ def fine_tune(
     checkpoints: Path,
     curves: Path,
 ) -> dict[str, Any]:
-    """Train the model in place and leave it with the weights that validated best; return the training's metrics.
+    """Train the model in place, leave it with the weights that validated best, and return the training's metrics.
 
-    The tables hold `input_ids` and `label`. The newest complete checkpoint in `checkpoints` is continued from.
+    The tables hold `input_ids` and `label`. Resumes from the newest complete checkpoint in `checkpoints`.
     """
     if params.train.lora_rank:
         from sentiment.training.lora import add_updates
@@ -166,7 +166,7 @@ def fine_tune(
 
 
 def arguments(params: Params, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
-    """Translate the parameters into the Trainer's arguments; `steps` are taken, whatever the epochs come to."""
+    """Return the Trainer's arguments for these parameters and for so many steps, whatever the epochs come to."""
     train = params.train
     on_cpu = device.type == "cpu"
     return TrainingArguments(

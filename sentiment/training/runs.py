@@ -36,10 +36,11 @@ def fine_tune_several(
     checkpoints: Path,
     curves: Path,
 ) -> dict[str, Any]:
-    """Fine-tune the model `train.runs` times and leave it with the average of the weights; return its metrics.
+    """Fine-tune the model `train.runs` times, each with the next seed, and leave it with the average of the weights.
 
-    As `fine_tune`, for each run with the next seed; the curves are those of the first one, the steps those of all, and
-    no run's validation is the average's. What runs left in `checkpoints` is continued from.
+    Returns the metrics of `fine_tune`: steps are summed over the runs, and the validation is left out, as no single
+    run's is that of the average. The curves are those of the first run. Resumes from what earlier processes left in
+    `checkpoints`.
     """
     start = {name: weight.clone() for name, weight in model.state_dict().items()}
     finished = [checkpoints / f"finished-{run}" for run in range(params.train.runs)]
@@ -49,7 +50,7 @@ def fine_tune_several(
             places = {"checkpoints": checkpoints / f"run-{run}", "curves": checkpoints / "curves" if run else curves}
             seeded = params.model_copy(update={"seed": (params.seed + run) % 2**32})
             model.load_state_dict(start)
-            # What a run draws before its first step must not depend on whether the one before it was just run.
+            # A run must draw the same random numbers whether or not this process has just trained the one before it.
             set_seed(seeded.seed)
             metrics = fine_tune(model, padding, train, validation, seeded, **places)
             with replacing(folder) as temporary:
@@ -59,7 +60,7 @@ def fine_tune_several(
                 shutil.copytree(places["curves"], temporary / CURVES)
             shutil.rmtree(places["checkpoints"])
     take_average(model, [folder / WEIGHTS for folder in finished])
-    # Where the first run was finished by an earlier process, they are not there.
+    # If an earlier process finished the first run, its curves are not there yet.
     shutil.copytree(finished[0] / CURVES, curves, dirs_exist_ok=True)
     runs = [json.loads((folder / METRICS).read_text(encoding="utf-8")) for folder in finished]
     sums = {name: sum(run[name] for run in runs) for name in SUMMED}
