@@ -136,7 +136,8 @@ def test_names_that_a_document_places_in_a_file_are_defined_there(document: Path
 
     for name, label, file in placed:
         assert Path(file).name == label
-        assert re.search(rf"^ *(def|class) {name}\b", (document.parent / file).read_text(encoding="utf-8"), re.MULTILINE)
+        code = (document.parent / file).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(def|class) {name}\b", code, re.MULTILINE), f"{file}: {name}"
 
 
 def test_every_command_is_typed_by_a_test_or_said_to_need_what_no_test_has() -> None:
