@@ -1,6 +1,5 @@
 """A file in, a scored file out, for the page."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -9,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sentiment.predict import check, extended, holds_texts, scored
-from sentiment.tables.streams import Reader, format_of, writer
+from sentiment.predict import check, extend, holds_texts, score_rows
+from sentiment.tables.reader import Reader
+from sentiment.tables.writer import open_writer
 
 LIKELY = re.compile(r"text|review|comment|content|body|message", re.IGNORECASE)
 FORMULA = re.compile(r"^\s*[=+@\-\t\r]")
@@ -28,7 +28,7 @@ class Outcome:
 
 def columns_of(path: Path) -> list[str]:
     """Return the columns that can hold the reviews, the likeliest first; raise UserError for no such file."""
-    schema = Reader(path, format_of(path.name), "").schema
+    schema = Reader(path, bad_rows="set aside").contents.schema
     names = [column.name for column in schema if holds_texts(column)]
     return sorted(names, key=lambda name: not LIKELY.search(name))
 
@@ -62,16 +62,17 @@ def score_file(
     `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
     that is none.
     """
-    reader = Reader(path, format_of(path.name), text)
+    reader = Reader(path, bad_rows="set aside", text=text)
     check(reader, path.name, text)
-    schema = extended(reader.schema)
+    contents = reader.contents
+    schema = extend(contents.schema)
     stem = re.sub(r"[^\w-]+", "_", path.name.split(".")[0])[:60] or "reviews"
     outcome = Outcome([folder / f"{stem}-scored.{form}"])
     rejects = folder / f"{stem}-set-aside.jsonl"
     is_csv = form == "csv"
 
-    def counted(texts: Sequence[str]) -> list[float]:
-        progress(len(outcome.scores) + len(outcome.rejected), reader.rows)
+    def score_and_count(texts: Sequence[str]) -> list[float]:
+        progress(len(outcome.scores) + len(outcome.rejected), contents.rows)
         found = score(texts)
         outcome.scores += found
         return found
@@ -79,13 +80,13 @@ def score_file(
     with ExitStack() as stack:
         file = stack.enter_context(outcome.paths[0].open("wb"))
         written = harmless(schema.empty_table()).schema if is_csv else schema
-        write = stack.enter_context(writer(file, form, written, reader.json))
+        write = stack.enter_context(open_writer(file, form, written, contents.json))
         with rejects.open("w", encoding="utf-8") as aside:
-            for table, bad in scored(reader, counted, text):
+            for table, bad in score_rows(reader, score_and_count, text):
                 write(harmless(table) if is_csv else table)
                 for row in bad:
                     outcome.rejected.append(f"row {row.row:,}: {row.reason}")
-                    aside.write(f"{json.dumps(vars(row), ensure_ascii=False, default=str)}\n")
+                    aside.write(row.as_json())
     if outcome.rejected:
         outcome.paths.append(rejects)
     return outcome

@@ -11,7 +11,6 @@ A killed run is continued by the same command: its scores are kept beside the ou
 """
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -33,7 +32,10 @@ from sentiment.core.files import replacing, sha256
 from sentiment.core.labels import LABELS, PLAIN, label_name
 from sentiment.metrics import as_written
 from sentiment.serving.predictor import Predictor
-from sentiment.tables.streams import FORMATS, Reader, Rejected, format_of, writer
+from sentiment.tables.formats import FORMATS, format_of
+from sentiment.tables.reader import Reader
+from sentiment.tables.rows import BadRow
+from sentiment.tables.writer import open_writer
 from sentiment.text.cleaning import MAX_CHARACTERS
 
 CHUNK = 64
@@ -101,7 +103,7 @@ def fault(text: str | None) -> str | None:
     return None
 
 
-def fetched(name: str, folder: Path) -> Path:
+def fetch(name: str, folder: Path) -> Path:
     """Return the path of an input: that of a copy of stdin in the folder where it is -."""
     if name == "-":
         path = folder / "stdin"
@@ -115,13 +117,15 @@ def fetched(name: str, folder: Path) -> Path:
 
 def check(reader: Reader, source: str, text: str, label: str | None = None) -> None:
     """Raise UserError unless the source has the columns that are asked for, and none that will be added."""
-    names = reader.schema.names
+    schema = reader.contents.schema
+    names = schema.names
     for option, name in (("--text", text), ("--label", label)):
         if name is not None and name not in names:
             raise UserError(f"{source} has no column {name}: choose one with {option}: {', '.join(names)}")
-    if not holds_texts(reader.schema.field(text)):
-        kind = reader.schema.field(text).type
-        raise UserError(f"{source}: column {text} is of type {kind}: choose one of texts with --text")
+    if not holds_texts(schema.field(text)):
+        raise UserError(
+            f"{source}: column {text} is of type {schema.field(text).type}: choose one of texts with --text"
+        )
     there = [name for name in ("sentiment", "score") if name in names]
     if there:
         raise UserError(f"{source} has a column {there[0]} already: rename or drop it")
@@ -132,19 +136,19 @@ def holds_texts(column: pa.Field) -> bool:
     return any(test(column.type) for test in TEXTS)
 
 
-def extended(schema: pa.Schema) -> pa.Schema:
+def extend(schema: pa.Schema) -> pa.Schema:
     """Return the columns of the output."""
     return schema.append(pa.field("sentiment", pa.string())).append(pa.field("score", pa.float64()))
 
 
-def scored(
+def score_rows(
     reader: Reader, score: Callable[[Sequence[str]], ArrayLike], text: str
-) -> Iterator[tuple[pa.Table, list[Rejected]]]:
+) -> Iterator[tuple[pa.Table, list[BadRow]]]:
     """Yield the rows that have a text, with what is added to them, and the others, a batch at a time.
 
     `score` is given at most CHUNK texts, and returns the probabilities of positive.
     """
-    schema = extended(reader.schema)
+    schema = extend(reader.contents.schema)
     for batch in reader:
         values = batch.table[text].to_pylist()
         faults = {place: reason for place, value in enumerate(values) if (reason := fault(value))}
@@ -155,12 +159,12 @@ def scored(
             scores += as_written(score(chunk)).tolist()
         names = [LABELS[int(probability >= 0.5)] for probability in scores]
         columns = batch.table.take(pa.array(good, pa.int64())).columns
-        rejected = [
-            Rejected(batch.numbers[place], reason, batch.table.slice(place, 1).to_pylist()[0])
+        bad = [
+            BadRow(int(batch.numbers[place]), reason, batch.table.slice(place, 1).to_pylist()[0])
             for place, reason in faults.items()
         ]
-        rejected = sorted([*rejected, *batch.rejected], key=lambda row: row.row)
-        yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), rejected
+        bad = sorted([*bad, *batch.bad], key=lambda row: row.row)
+        yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), bad
 
 
 def report(labels: Sequence[int], scores: Sequence[float]) -> None:
@@ -185,10 +189,11 @@ def main() -> None:
     arguments = parse()
     labels, scores, count = array("b"), array("d"), 0
     with TemporaryDirectory() as temporary, ExitStack() as stack:
-        source = fetched(arguments.input, Path(temporary))
-        reader = Reader(source, arguments.format, arguments.text)
+        source = fetch(arguments.input, Path(temporary))
+        reader = Reader(source, arguments.format, bad_rows="set aside", text=arguments.text)
         check(reader, arguments.input, arguments.text, arguments.label)
-        label = arguments.label or (LABEL if LABEL in reader.schema.names else None)
+        contents = reader.contents
+        label = arguments.label or (LABEL if LABEL in contents.schema.names else None)
         predictor = Predictor(arguments.model, arguments.threads)
         if arguments.output == "-":
             place, rejected, output = Path(temporary) / "stdout", Path("stdout.rejected.jsonl"), stdout.buffer
@@ -197,29 +202,31 @@ def main() -> None:
             output = stack.enter_context(stack.enter_context(replacing(place)).open("wb"))
         rejects = stack.enter_context(stack.enter_context(replacing(rejected)).open("wb"))
         journal = Journal(place.with_name(f"{place.name}.scores"), key_of(source, arguments.model, arguments.text))
-        write = stack.enter_context(writer(output, arguments.output_format, extended(reader.schema), reader.json))
-        progress = stack.enter_context(tqdm(total=reader.rows, desc="score", unit="review"))
+        write = stack.enter_context(
+            open_writer(output, arguments.output_format, extend(contents.schema), contents.json)
+        )
+        progress = stack.enter_context(tqdm(total=contents.rows, desc="score", unit="review"))
 
-        def known_or_read(texts: Sequence[str]) -> NDArray[np.float64]:
+        def score(texts: Sequence[str]) -> NDArray[np.float64]:
             found = journal.score(predictor, texts)
             progress.update(len(texts))
             return found
 
-        for table, bad in scored(reader, known_or_read, arguments.text):
+        for table, bad in score_rows(reader, score, arguments.text):
             progress.update(len(bad))
             write(table)
             for row in bad:
-                rejects.write(f"{json.dumps(vars(row), ensure_ascii=False, default=str)}\n".encode())
+                rejects.write(row.as_json().encode())
             count += len(bad)
             if label:
-                for value, score in zip(table[label].to_pylist(), table["score"].to_pylist(), strict=True):
+                for value, probability in zip(table[label].to_pylist(), table["score"].to_pylist(), strict=True):
                     number = PLAIN.get(str(label_name(value)))
                     if number in LABELS:
                         labels.append(number)
-                        scores.append(score)
+                        scores.append(probability)
     stdout.flush()
     journal.path.unlink(missing_ok=True)
-    print(f"{reader.rows - count:,} of {reader.rows:,} rows scored")
+    print(f"{contents.rows - count:,} of {contents.rows:,} rows scored")
     if count:
         print(f"{count:,} rows set aside in {rejected}")
     else:

@@ -13,13 +13,12 @@ from sentiment.core.files import OWN, sha256, write_json
 from sentiment.params import Download
 from sentiment.sources.catalog import Catalog, DatasetEntry, SplitName
 from sentiment.sources.hub import HUB_NAME, open_repository
-from sentiment.sources.locations import HubSource, locate_all
+from sentiment.sources.locations import HubSource
 from sentiment.sources.split_reader import SplitReader, write_split
-from sentiment.tables.tables import SUFFIXES, suffix_of
+from sentiment.tables.formats import ENDINGS, find_format
 
-"""The folder of the user's own datasets, which DVC watches."""
-PATH = re.compile(r"[/.~]|own/|.*\.(csv|tsv|jsonl|parquet|gz)$", re.IGNORECASE)
-"""How a name begins or ends that can only be meant as a path."""
+PATH = re.compile(r"[/.~]|own/|.*\.gz$", re.IGNORECASE)
+"""How a name begins or ends that can only be meant as a path, beside the endings of tables."""
 SPLIT_WORD = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")
 
 
@@ -73,7 +72,7 @@ def _own_path(name: str) -> Path | None:
             f"dataset {name} lies outside of {OWN}/, where nobody would notice its changes: "
             f"{copy}, then -S dataset={shlex.quote(path.name)}"
         )
-    if PATH.match(name):
+    if PATH.match(name) or find_format(name):
         near = get_close_matches(own.name, sorted(file.name for file in OWN.glob("*")), n=1)
         raise UserError(
             f"{own} is missing: {f'did you mean {near[0]}? ' if near else ''}put it there. Experiments with --temp or "
@@ -90,13 +89,13 @@ def _own_entry(path: Path, options: Download) -> DatasetEntry:
     if path.is_dir():
         parts: dict[str, str] = {}
         for file in sorted(path.iterdir()):
-            suffix = suffix_of(file.name)
-            if suffix and (split := file.name[: -len(suffix)]) in {"train", "test"}:
+            form = find_format(file.name)
+            if form and (split := file.name[: -len(f".{form}")]) in {"train", "test"}:
                 if split in parts:
                     raise UserError(f"{path} has both {parts[split]} and {file.name}: leave one {split}.* there")
                 parts[split] = file.name
         if "train" not in parts:
-            raise UserError(f"{path} has no train file: name one train.csv, or train with {', '.join(SUFFIXES)}")
+            raise UserError(f"{path} has no train file: name one train.csv, or train with {ENDINGS}")
     else:
         parts = {"train": path.name}
     folder = path if path.is_dir() else path.parent
@@ -122,7 +121,7 @@ def hub_splits(name: str, files: Iterable[str]) -> dict[SplitName, list[str]]:
     A validation split counts as the test split where there is none. Raises UserError where that leaves a choice.
     """
     found: dict[tuple[str, str], list[str]] = {}
-    tables = [file for file in sorted(files) if suffix_of(file)]
+    tables = [file for file in sorted(files) if find_format(file)]
     # A repository that has its tables as parquet often has them in their first form as well.
     tables = [file for file in tables if file.endswith(".parquet")] or tables
     for file in tables:
@@ -137,7 +136,7 @@ def hub_splits(name: str, files: Iterable[str]) -> dict[SplitName, list[str]]:
     if not found and len(tables) == 1:
         return {"train": tables}
     if not configurations:
-        listed = ", ".join(tables[:10]) or f"no file that ends in {', '.join(SUFFIXES)}"
+        listed = ", ".join(tables[:10]) or f"no file that ends in {ENDINGS}"
         raise UserError(f"dataset {name} has no file named train; it has {listed}: {remedy}, or choose another")
     if len(configurations) > 1:
         listed = ", ".join(configuration or "(top folder)" for configuration in configurations)
@@ -156,7 +155,7 @@ def save(dataset: Dataset, targets: Mapping[SplitName, Path]) -> dict[str, Any]:
     entry = dataset.entry
     print(f"dataset {dataset.name} from {entry.source}, licence {entry.licence}: {entry.description}")
     files = {file: entry.files[file] for split in targets for file in entry.splits[split].file}
-    paths = locate_all(entry.source, files, "dataset")
+    paths = entry.source.locate(files, "dataset")
     for split, target in targets.items():
         parts = [paths[file] for file in entry.splits[split].file]
         reader = SplitReader(entry, split, parts, in_catalog=dataset.in_catalog)

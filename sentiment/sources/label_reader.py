@@ -1,15 +1,18 @@
 """From the labels of a source to 0 (negative) and 1 (positive), never by a guess."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sentiment.core.errors import UserError
+from sentiment.core.errors import UserError, abridge
 from sentiment.core.labels import PLAIN, Labels, label_name
-from sentiment.tables.tables import declared_names, shown
+from sentiment.core.parquet import whole_parquet
+from sentiment.tables.formats import find_format
 
 DROPPED = -1
 LISTED = 10
@@ -57,7 +60,7 @@ class LabelReader:
         if self.first_unknown is None:
             return
         names = sorted(self.seen if self.labels is None else self.seen - self.known.keys(), key=_order)
-        problem = f"{self.first_unknown}: column {self.column} has {_listed(names)}"
+        problem = f"{self.first_unknown}: column {self.column} has {_list(names)}"
         if self.labels is None:
             raise UserError(f"{problem}: {_remedy(names, self.key)}")
         raise UserError(
@@ -69,13 +72,25 @@ class LabelReader:
 def declared_labels(path: Path, column: str, key: str) -> Labels | None:
     """Return what the names that a file declares for its label numbers mean, or None where it declares none.
 
-    Without it, a dataset whose 0 is named "pos" would be read upside down. Raises UserError for names that say nothing.
+    Else a dataset whose 0 is named "pos" would be read upside down. Raises UserError for names that say nothing.
     """
-    names = declared_names(path, column)
+    names = _declared_names(path, column)
     if all(label_name(name) in PLAIN for name in names):
         return {str(number): PLAIN[label_name(name)] for number, name in enumerate(names)} or None
-    meanings = _listed([f"{number} ({name})" for number, name in enumerate(names)])
+    meanings = _list([f"{number} ({name})" for number, name in enumerate(names)])
     raise UserError(f"{path}: column {column} has {meanings}: {_remedy([str(i) for i in range(len(names))], key)}")
+
+
+def _declared_names(path: Path, column: str) -> list[str]:
+    """Return the names that a parquet file of the hub's `datasets` library gives the numbers of a column from 0 on."""
+    if find_format(path.name) != "parquet":
+        return []
+    with whole_parquet(path):
+        metadata = pq.read_schema(path).metadata or {}
+    try:
+        return list(map(str, json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]))
+    except (ValueError, LookupError, TypeError):
+        return []
 
 
 def _remedy(names: list[str], key: str) -> str:
@@ -84,16 +99,16 @@ def _remedy(names: list[str], key: str) -> str:
     # The lower half negative, the upper half positive, what is in the middle neither: right for stars.
     half = len(names) / 2
     meanings = [0 if i + 1 <= half else 1 if i >= half else "drop" for i in range(len(names))]
-    example = ", ".join(f"{shown(name)}: {meaning}" for name, meaning in zip(names, meanings, strict=True))
+    example = ", ".join(f"{abridge(name)}: {meaning}" for name, meaning in zip(names, meanings, strict=True))
     return (
         "which of these are positive must be said, 0 (negative), 1 (positive) or drop (the row is left out), "
         f"in {key}, for example {{{example}}}"
     )
 
 
-def _listed(names: list[str]) -> str:
+def _list(names: list[str]) -> str:
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    return ", ".join(map(shown, names[:LISTED])) + more
+    return ", ".join(map(abridge, names[:LISTED])) + more
 
 
 def _order(name: str) -> tuple[bool, float, str]:

@@ -18,7 +18,7 @@ from sentiment.core.parquet import WRITING
 from sentiment.reviews.table import SCHEMA, check
 from sentiment.sources.catalog import DatasetEntry, SplitName
 from sentiment.sources.label_reader import DROPPED, LabelReader, declared_labels
-from sentiment.tables.tables import read_batches
+from sentiment.tables.reader import Reader
 
 ROW_GROUP = 16_384
 BLANK_LINE = "\n\n"
@@ -44,16 +44,16 @@ class SplitReader:
         with tqdm(total=sum(sizes), desc=self.split, unit="B", unit_scale=True) as bar:
             for i, path in enumerate(self.paths):
                 place = f"{path} ({self.split})"
-                for batch in read_batches(path, columns, self.hint):
-                    table, rows = _chosen(batch.table, batch.rows, where, place)
+                for batch in Reader(path, columns=columns, hint=self.hint, bad_rows="stop"):
+                    table, rows = _choose(batch.table, batch.numbers, where, place)
                     self.rows += table.num_rows
                     label = read_labels(table[entry.label].combine_chunks(), place, rows)
-                    bar.update(sum(sizes[:i]) + batch.read - bar.n)
+                    bar.update(sum(sizes[:i]) + batch.done - bar.n)
                     if read_labels.first_unknown:
                         continue
                     keep = pc.fill_null(pc.not_equal(label, DROPPED), True)
                     self.dropped += table.num_rows - pc.sum(keep, min_count=0).as_py()
-                    text = _joined(table, entry.text, place)
+                    text = _join(table, entry.text, place)
                     reviews = pa.table({"text": text, "label": label}).filter(keep)
                     if reviews.num_rows:
                         reviews = check(reviews, place, rows[keep.to_numpy(zero_copy_only=False)])
@@ -67,7 +67,7 @@ def write_split(reader: SplitReader, target: Path) -> None:
     """Write what the reader yields, whole or not at all; raise UserError where rows or a label are missing."""
     with replacing(target) as temporary:
         with pq.ParquetWriter(temporary, SCHEMA, **WRITING) as writer:
-            for table in _regrouped(reader):
+            for table in _regroup(reader):
                 writer.write_table(table)
         place = ", ".join(map(str, reader.paths)) + f" ({reader.split})"
         expected = reader.entry.splits[reader.split].rows
@@ -83,7 +83,7 @@ def write_split(reader: SplitReader, target: Path) -> None:
                 raise UserError(f"{place} has no {name} review: at least one of each label is needed")
 
 
-def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def _regroup(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Yield the same rows ROW_GROUP at a time, so that the bytes written do not depend on how their source was cut."""
     pending = SCHEMA.empty_table()
     for table in tables:
@@ -95,7 +95,7 @@ def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pending.combine_chunks()
 
 
-def _chosen(
+def _choose(
     table: pa.Table, rows: NDArray[np.int64], where: dict[str, str], place: str
 ) -> tuple[pa.Table, NDArray[np.int64]]:
     """Return the rows whose columns have the wanted values, and their numbers."""
@@ -106,7 +106,7 @@ def _chosen(
     return table, rows
 
 
-def _joined(table: pa.Table, columns: list[str], place: str) -> pa.ChunkedArray:
+def _join(table: pa.Table, columns: list[str], place: str) -> pa.ChunkedArray:
     """Return the text of one column, or of several joined by a blank line, less empty ones; null if all are."""
     for column in columns:
         _require_text(table, column, place)

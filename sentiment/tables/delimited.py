@@ -1,34 +1,18 @@
-"""Text files, compressed or not, and the records of csv and tsv files among them, read strictly."""
+"""Rows of csv and tsv files, read strictly; all values are text."""
 
 import csv
-import gzip
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
 
-from sentiment.core.errors import UserError, reason
+from sentiment.core.errors import UserError, abridge
+from sentiment.tables.rows import BadRow, Row
+from sentiment.text.cleaning import is_text
 
 Record = tuple[int, int, list[str]]
 
 
-@contextmanager
-def opened(path: Path, raw: IO[bytes], *, compressed: bool) -> Iterator[TextIOWrapper]:
-    """Decompress and decode an open file; what isn't UTF-8 becomes surrogates, so that its row can be named.
-
-    Raises UserError where the file is compressed and damaged.
-    """
-    content: Any = gzip.GzipFile(fileobj=raw) if compressed else raw
-    with TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        try:
-            yield lines
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"{path} is not a whole gzip file (truncated, or not one): {reason(error)}") from None
-
-
-def records(path: Path, lines: TextIOWrapper, delimiter: str, longest: int) -> Iterator[Record]:
+def read_records(path: Path, lines: TextIOWrapper, delimiter: str, longest: int) -> Iterator[Record]:
     """Yield each record's row, as a spreadsheet counts them, the line it begins on, and its fields; the header first.
 
     Empty lines are passed over. Raises UserError at a quote in the wrong place, which could swallow the rows after it,
@@ -50,3 +34,31 @@ def records(path: Path, lines: TextIOWrapper, delimiter: str, longest: int) -> I
             return
         if fields:
             yield row, line, fields
+
+
+def read_header(path: Path, records: Iterator[Record]) -> list[str]:
+    """Return the names of a file's columns; raise UserError where there are none."""
+    for _, _, names in records:
+        return names
+    raise UserError(f"{path} has no header: its first row must name the columns")
+
+
+def read_rows(
+    records: Iterator[Record], header: list[str], columns: list[str], delimiter: str
+) -> Iterator[Row | BadRow]:
+    """Yield the columns' values of the records after the header; what is of another width or not UTF-8 is bad."""
+    places = [header.index(name) for name in columns]
+    for row, line, fields in records:
+        if len(fields) != len(header):
+            problem = (
+                f"{len(fields)} fields from line {line} on, but the header has {len(header)}: "
+                f"put quotes around a field that contains the delimiter {delimiter!r}"
+            )
+        else:
+            values = [fields[place] for place in places]
+            if all(map(is_text, values)):
+                yield row, values
+                continue
+            name = next(name for name, value in zip(columns, values, strict=True) if not is_text(value))
+            problem = f"{abridge(name)} is not UTF-8; write it anew in UTF-8"
+        yield BadRow(row, problem, [field.encode(errors="replace").decode() for field in fields])

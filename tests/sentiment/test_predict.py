@@ -19,7 +19,9 @@ import pytest
 from sentiment import predict
 from sentiment.core.errors import UserError
 from sentiment.serving.predictor import Predictor
-from sentiment.tables.streams import FORMATS, Reader, writer
+from sentiment.tables.formats import FORMATS
+from sentiment.tables.reader import Reader
+from sentiment.tables.writer import open_writer
 from tests.conftest import ROOT
 
 Command = Callable[..., None]
@@ -46,12 +48,12 @@ def scores(exported: Path, toy_reviews: pa.Table) -> list[float]:
 
 
 def write(name: str, table: pa.Table) -> None:
-    with Path(name).open("wb") as file, writer(file, predict.format_of(name), table.schema, set()) as append:
+    with Path(name).open("wb") as file, open_writer(file, predict.format_of(name), table.schema) as append:
         append(table)
 
 
 def read(name: str) -> list[dict[str, str]]:
-    return [row for batch in Reader(Path(name), predict.format_of(name), "text") for row in batch.table.to_pylist()]
+    return [row for batch in Reader(Path(name), bad_rows="stop", text="text") for row in batch.table.to_pylist()]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -73,7 +75,7 @@ def test_every_format_keeps_its_columns_and_gets_sentiment_and_score(
 def test_rows_without_a_text_are_counted_and_set_aside(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sentiment.tables.streams.BATCH_ROWS", 3)
+    monkeypatch.setattr("sentiment.tables.reader.BATCH", 3)
     monkeypatch.setattr(predict, "MAX_CHARACTERS", 20)
     texts = ["good", None, 5, " \t", "bad", "x" * 21, ["good"]]
     Path("reviews.jsonl").write_text("\n".join(json.dumps({"text": text, "n": n}) for n, text in enumerate(texts)))
@@ -83,10 +85,10 @@ def test_rows_without_a_text_are_counted_and_set_aside(
     assert [row["text"] for row in read("scored.csv")] == ["good", "bad"]
     assert {row["row"]: row["reason"] for row in aside} == {
         2: "the text is null",
-        3: "the text is no text",
+        3: "text is 5, but must be text",
         4: "the text is empty",
         6: "the text has 21 characters, but a review has at most 20",
-        7: "the text is no text",
+        7: "text is ['good'], but must be text",
     }
     assert [row["content"] for row in aside] == [{"text": texts[n], "n": n} for n in (1, 2, 3, 5, 6)]
     assert "2 of 7 rows scored\n5 rows set aside in scored.csv.rejected.jsonl\n" in capsys.readouterr().err

@@ -128,6 +128,14 @@ def test_names_that_a_file_declares_say_what_its_numbers_mean(declaring: Any, tm
     assert declared_labels(tmp_path / "a.csv", "label", KEY) is None
 
 
+@pytest.mark.parametrize("metadata", [{}, {"huggingface": "{"}, {"huggingface": "[]"}])
+def test_a_file_that_declares_nothing_about_its_labels_leaves_them_to_be_read(
+    tmp_path: Path, metadata: dict[str, str]
+) -> None:
+    pq.write_table(pa.table({"label": [0, 1]}).replace_schema_metadata(metadata), tmp_path / "a.parquet")
+    assert declared_labels(tmp_path / "a.parquet", "label", KEY) is None
+
+
 def test_declared_names_without_a_clear_meaning_are_refused(declaring: Any) -> None:
     path = declaring("negative", "neutral", "positive")
     with pytest.raises(UserError) as caught:

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment import splits, tables
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.reviews.table import SCHEMA
+from sentiment.sources import split_reader
 from sentiment.sources.catalog import DatasetEntry
 from sentiment.sources.split_reader import SplitReader, write_split
+from sentiment.tables import reader
 
 Entry = Callable[..., DatasetEntry]
 
@@ -81,10 +82,10 @@ def test_a_split_holds_the_rows_that_its_conditions_choose(entry: Entry, write: 
 
 def test_rows_whose_label_says_so_are_dropped_and_counted(entry: Entry, tmp_path: Path) -> None:
     table = RATED.set_column(1, "stars", pa.array([5, 3, 2, 3]))
-    reader = SplitReader(entry(table, STARS), "train", [tmp_path / "reviews.parquet"], in_catalog=True)
-    write_split(reader, tmp_path / "train.parquet")
+    split = SplitReader(entry(table, STARS), "train", [tmp_path / "reviews.parquet"], in_catalog=True)
+    write_split(split, tmp_path / "train.parquet")
     assert pq.read_table(tmp_path / "train.parquet").to_pydict() == {"text": ["fine", "odd"], "label": [1, 0]}
-    assert (reader.rows, reader.dropped, reader.kept) == (4, 2, {0: 1, 1: 1})
+    assert (split.rows, split.dropped, split.kept) == (4, 2, {0: 1, 1: 1})
 
 
 def test_columns_of_text_are_joined_by_a_blank_line_where_both_have_any(
@@ -120,13 +121,13 @@ def test_several_files_are_read_one_after_the_other(
 def test_the_bytes_written_do_not_depend_on_how_the_source_was_cut(
     entry: Entry, write: Callable[..., pa.Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    monkeypatch.setattr(splits, "ROW_GROUP", 16)
+    monkeypatch.setattr(split_reader, "ROW_GROUP", 16)
     table = pa.table({"text": [f"review {i}" for i in range(50)], "label": [0, 1] * 25})
     known = entry(table)
     write(known)
     expected = sha256(tmp_path / "out" / "train.parquet")
     pq.write_table(table, tmp_path / "reviews.parquet", row_group_size=batch)
-    monkeypatch.setattr(tables, "BATCH_ROWS", batch)
+    monkeypatch.setattr(reader, "BATCH", batch)
     write(known)
     assert sha256(tmp_path / "out" / "train.parquet") == expected
     metadata = pq.ParquetFile(tmp_path / "out" / "train.parquet").metadata
@@ -200,7 +201,7 @@ def test_a_null_is_refused_with_its_row_in_the_file(
     assert refusal(entry(table, STARS, rows=2, where={"topic": "b"})) == sentence
     dropped = table.set_column(1, "stars", pa.array([3, *table["stars"].to_pylist()[1:]]))
     assert refusal(entry(dropped, STARS)) == sentence
-    monkeypatch.setattr(tables, "BATCH_ROWS", 3)
+    monkeypatch.setattr(reader, "BATCH", 3)
     assert refusal(entry(table, STARS)) == sentence
 
 

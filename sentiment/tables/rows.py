@@ -1,0 +1,53 @@
+"""What is read of a table, whatever its format: its columns, its rows, and the rows that can't be read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sentiment.core.errors import UserError, abridge
+from sentiment.text.cleaning import is_text
+
+Row = tuple[int, list[Any]]
+"""A row's number in its file, and its values, one for each column that is read."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that can't be used: its number in the file, why, and what it holds as far as it could be read."""
+
+    row: int
+    reason: str
+    content: Any
+
+    def as_json(self) -> str:
+        """Return the row as a line of a jsonl file."""
+        return json.dumps(vars(self), ensure_ascii=False, default=str) + "\n"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds: its columns and their types, and its number of rows, bad ones among them.
+
+    `json` names the columns of a jsonl file whose values are of several kinds, or lists and objects: they are read as
+    JSON texts.
+    """
+
+    schema: pa.Schema
+    rows: int
+    json: frozenset[str] = frozenset()
+
+
+def check_columns(path: Path, names: list[str], wanted: list[str], hint: str = "") -> None:
+    """Raise UserError unless each of the wanted columns is once among a file's; `hint` ends it for a missing one."""
+    if not all(map(is_text, names)):
+        raise UserError(f"{path}: the names of its columns are not UTF-8; write it anew in UTF-8")
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        listed = ", ".join(map(abridge, names))
+        raise UserError(f"{path} has no column {', '.join(missing)}: its columns are {listed}{hint}")
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path} has the column {twice[0]} twice: give each a name of its own")
