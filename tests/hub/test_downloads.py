@@ -58,10 +58,13 @@ def test_the_cache_is_shared_with_other_programs_and_only_what_it_lacks_is_downl
 
 
 @pytest.mark.parametrize("damaged", [LARGE[:-1], LARGE[:-1] + b"!", b""])
-def test_a_file_that_was_damaged_in_the_cache_is_downloaded_anew(hub: Hub, damaged: bytes) -> None:
+def test_a_file_that_was_damaged_in_the_cache_is_downloaded_again_at_once(
+    hub: Hub, damaged: bytes, waits: list[float]
+) -> None:
     fetch().write_bytes(damaged)
 
     assert fetch().read_bytes() == LARGE
+    assert waits == []
 
 
 @pytest.mark.parametrize("damaged", ["{", "[]", "{}", '{"sha": null}'])
