@@ -111,7 +111,7 @@ def build(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     async def read(request: Request, texts: list[str]) -> list[Read]:
-        request.scope["told"] = {"texts": len(texts)}
+        request.scope["logged"] = {"texts": len(texts)}
         async with asyncio.timeout(service.settings.seconds):
             return await service.batcher.read(texts)
 

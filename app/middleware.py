@@ -73,7 +73,7 @@ class Gate:
             self.metrics.seconds.labels(route).observe(seconds)
             if route != "page":
                 fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
-                log("request", request_id=identity, **fields, ms=round(1000 * seconds, 1), **scope.get("told", {}))
+                log("request", request_id=identity, **fields, ms=round(1000 * seconds, 1), **scope.get("logged", {}))
 
     async def _limit(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not scope["path"].startswith(API):
