@@ -138,7 +138,7 @@ def open_repository(name: str, kind: Kind, revision: str | None = None) -> Repos
     try:
         utils.validate_repo_id(name)
     except errors.HFValidationError as error:
-        raise UserError(f"{name!r} is no name that the hub allows: {reason(error)}") from None
+        raise UserError(f"{name!r} is not a name that the hub allows: {reason(error)}") from None
     notes = _folder(name, kind) / "listings"
     if revision and COMMIT.fullmatch(revision):
         # What a commit holds never changes.

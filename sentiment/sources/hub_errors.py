@@ -18,7 +18,7 @@ def explain(name: str, kind: str, revision: str | None = None) -> Iterator[None]
 
     # The HTTP library would quote a header that it can't send, and so the token.
     if not re.fullmatch("[!-~]*", get_token() or ""):
-        raise UserError("HF_TOKEN has characters that no token has: copy it anew from the hub's settings, or unset it")
+        raise UserError("HF_TOKEN has characters that no token has: copy it again from the hub's settings, or unset it")
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
@@ -47,7 +47,7 @@ def _sentence(error: BaseException, what: str, name: str, revision: str | None) 
     hub = constants.ENDPOINT
     page = f"{hub}/{'datasets/' if what.startswith('dataset') else ''}{name}"
     known = {
-        errors.OfflineModeIsEnabled: f"{what} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it: "
+        errors.OfflineModeIsEnabled: f"{what} is not in the local cache, and HF_HUB_OFFLINE forbids fetching it: "
         f"unset it for the download, or pin a commit that was downloaded before; {NO_HUB}",
         errors.FileMetadataError: f"{hub} does not answer as the hub does: sign in to this network where it asks for "
         f"it, or correct HF_ENDPOINT and the proxy's settings; {NO_HUB}",

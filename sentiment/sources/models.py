@@ -104,7 +104,7 @@ def _own_folder(name: str) -> Path | None:
 def _select(names: Sequence[str], locate: Locate, place: str) -> Files:
     """Choose what a model needs among the files of a place, and get it, checking the small files first."""
     if CONFIGURATION not in names:
-        raise UserError(f"{place} is no model of transformers, it has no config.json: choose one that has")
+        raise UserError(f"{place} is not a model of transformers, as it has no config.json: choose one that has")
     index = [INDEX] if WEIGHTS not in names and INDEX in names else []
     described = locate([CONFIGURATION, *index])
     _check_architecture(_read(described[CONFIGURATION], place), place)
@@ -128,7 +128,7 @@ def _read(path: Path, place: str) -> dict[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise UserError(f"{path.name} of {place} is damaged, it is no JSON object: restore it, or choose another model")
+        raise UserError(f"{path.name} of {place} is damaged, not a JSON object: restore it, or choose another model")
     return content
 
 

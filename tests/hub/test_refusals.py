@@ -71,12 +71,12 @@ def test_a_refused_token_is_asked_for_anew(hub: Hub, status: int, match: str) ->
 def test_a_token_that_cannot_be_sent_is_refused_unquoted(hub: Hub, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
 
-    assert refusal() == "HF_TOKEN has characters that no token has: copy it anew from the hub's settings, or unset it"
+    assert refusal() == "HF_TOKEN has characters that no token has: copy it again from the hub's settings, or unset it"
 
 
 @pytest.mark.parametrize("name", ["org/two--dashes", "a/b/c", "no name", "org/ä"])
 def test_a_name_that_the_hub_does_not_allow_is_refused(hub: Hub, name: str) -> None:
-    assert refusal(lambda: fetch(name)).startswith(f"{name!r} is no name that the hub allows: ")
+    assert refusal(lambda: fetch(name)).startswith(f"{name!r} is not a name that the hub allows: ")
     assert hub.requests == []
 
 
@@ -89,7 +89,7 @@ def test_offline_the_way_out_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
     assert refusal(lambda: fetch(revision=commit)) == (
-        "model org/tiny is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it: unset it for the download, "
+        "model org/tiny is not in the local cache, and HF_HUB_OFFLINE forbids fetching it: unset it for the download, "
         f"or pin a commit that was downloaded before; {NO_HUB}"
     )
     assert hub.requests == []

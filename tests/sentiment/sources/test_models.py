@@ -185,7 +185,7 @@ def test_any_other_pickle_is_refused_by_name(hub: Hub, model: Path, catalog: Cat
 @pytest.mark.parametrize(
     ("removed", "sentence"),
     [
-        ("config.json", "is no model of transformers, it has no config.json: choose one that has"),
+        ("config.json", "is not a model of transformers, as it has no config.json: choose one that has"),
         (
             "tokenizer.json",
             "has no tokenizer (tokenizer.json, vocab.txt, vocab.json, *.model): choose a model that has",
@@ -211,7 +211,7 @@ def test_what_is_missing_is_named(hub: Hub, model: Path, catalog: Catalog, remov
         ('{"auto_map": {"AutoModel": "code.Model"}}', "architecture unknown, which needs code of its own (auto_map)"),
         ('{"model_type": "clip"}', "architecture clip, which needs another task's code: choose a model that"),
         ("[]", "config.json of model org/tiny at"),
-        ("{", "is damaged, it is no JSON object: restore it, or choose another model"),
+        ("{", "is damaged, not a JSON object: restore it, or choose another model"),
     ],
 )
 def test_an_architecture_that_needs_foreign_code_is_refused_before_its_weights_come(
