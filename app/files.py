@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sentiment.predict import check, extend, holds_texts, score_rows
+from sentiment.tables.formats import format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
 
@@ -27,8 +28,8 @@ class Outcome:
 
 
 def columns_of(path: Path) -> list[str]:
-    """Return the columns that can hold the reviews, the likeliest first; raise UserError for no such file."""
-    schema = Reader(path, bad_rows="set aside").contents.schema
+    """Return the columns that can hold the reviews, the likeliest first; raise UserError if it can't be read."""
+    schema = Reader(path, format_of(path.name), bad_rows="set aside").contents.schema
     names = [column.name for column in schema if holds_texts(column)]
     return sorted(names, key=lambda name: not LIKELY.search(name))
 
@@ -60,9 +61,9 @@ def score_file(
     """Score a file's column of texts and write its rows, and those set aside, into a folder.
 
     `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
-    that is none.
+    that can't be read.
     """
-    reader = Reader(path, bad_rows="set aside", text=text)
+    reader = Reader(path, format_of(path.name), bad_rows="set aside", text=text)
     check(reader, path.name, text)
     contents = reader.contents
     schema = extend(contents.schema)

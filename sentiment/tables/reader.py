@@ -62,7 +62,7 @@ class Reader:
         hint: str = "",
         text: str = "",
     ) -> None:
-        form = form or format_of(path.name)
+        form = form or format_of(str(path))
         self.form, self.compressed = form.removesuffix(".gz"), form.endswith(".gz")
         self.path, self.bad_rows, self.columns, self.text = path, bad_rows, columns, text
         if path.stat().st_size == 0:
