@@ -146,7 +146,7 @@ ELSEWHERE = {
     "make bench": QUIET,
     "python -m benchmarks.learning_curves": HOURS,
     "python -m benchmarks.pretrained_tokenizers FOLDER NAMES": "needs the tokenizers of the hub's models",
-    "make test": "is what runs this",
+    **dict.fromkeys(["make test", "make test-slow", "make test-all"], "is what runs this"),
     "python -m sentiment.comparison NAME workspace": "the same as make compare",
     "make lock": "needs the package index",
 }

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +143,24 @@ def test_sentences_that_are_missing_are_missed_before_the_training(
 
     with pytest.raises(UserError, match=r"validation_sentences\.parquet"):
         trained_here(correct_bias="sentences")
+
+
+def test_checkpoints_are_those_of_all_code_of_every_package(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyed: list[str] = []
+
+    def record(provenance: dict[str, Any], code: Iterable[Path], root: Path) -> Path:
+        keyed.extend(path.relative_to(root).as_posix() for path in code)
+        raise UserError("enough")
+
+    monkeypatch.setattr("sentiment.training.checkpoints.folder_for", record)
+    with pytest.raises(UserError, match="enough"):
+        trained_here(correct_bias="none")
+
+    assert {"stages/train.py", "sentiment/training/fine_tune.py", "sentiment/model/__init__.py"} <= set(keyed)
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sentiment").rglob("*.py")}
+    assert sorted(keyed) == sorted({"stages/train.py", *modules})
 
 
 def test_a_corrected_bias_shifts_all_logits_by_what_is_told(
