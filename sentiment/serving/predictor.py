@@ -59,10 +59,10 @@ class Predictor:
         self.length_drift = load_length_drift(folder)
         serving = validate(Serving, read_yaml(folder / SERVING), folder / SERVING)
         self.labels = serving.labels
-        with _readable(folder, TOKENIZER):
+        with _loading(folder, TOKENIZER):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize)
-        with _readable(folder, GRAPH):
+        with _loading(folder, GRAPH):
             self.session = _session(folder / GRAPH, threads=1)
             # The model once more, for a review that comes by itself: all threads share each of its products.
             self.shared_session = _session(folder / GRAPH, threads) if threads > 1 else self.session
@@ -116,7 +116,7 @@ def _logits(session: "InferenceSession", input_ids: Sequence[int]) -> NDArray[np
 
 
 @contextmanager
-def _readable(folder: Path, file: str) -> Iterator[None]:
+def _loading(folder: Path, file: str) -> Iterator[None]:
     """Turn what the libraries raise for a missing or damaged file into a UserError; they know only Exception."""
     try:
         yield
