@@ -119,7 +119,7 @@ def test_a_proxy_that_is_no_address_is_one_sentence(hub: Hub, monkeypatch: pytes
 NO_ANSWER = [{}, {"sha": "main"}, {"sha": "0" * 40}, {"sha": "0" * 40, "siblings": [{}]}, [], "<html>", None]
 UNSAFE = [
     {"sha": "0" * 40, "siblings": [{"rfilename": path, "size": 1, "blobId": "0" * 40}]}
-    for path in ("../x", "a/../../x", "/x", "a\\..\\x")
+    for path in ("../x", "a/../../x", "/x", "a\\..\\x", "")
 ]
 
 
