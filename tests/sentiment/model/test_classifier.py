@@ -1,9 +1,10 @@
+"""A classifier as it is built, saved, loaded, and asked."""
+
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import GPT2Config, GPT2Model, PreTrainedModel
+from transformers import PreTrainedModel
 
 from sentiment.model.device import uses_bf16
 from sentiment.model.loading import load
 from sentiment.model.prediction import fused_attention, predict
 from sentiment.text.encoding import Padding
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 Build = Callable[..., PreTrainedModel]
 POOLINGS = ["mean", "first"]
@@ -28,21 +26,6 @@ POOLINGS = ["mean", "first"]
 @pytest.fixture
 def sequences(encoded: pa.Table) -> list[list[int]]:
     return encoded["input_ids"].to_pylist()[:24]
-
-
-@pytest.fixture
-def encoders(pretrained: Path, tmp_path: Path, tokenizer: "PreTrainedTokenizerFast") -> dict[str, Path]:
-    """An encoder, and a decoder whose own classifier reads the last token."""
-    torch.manual_seed(0)
-    config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=2, n_head=2)
-    GPT2Model(config).save_pretrained(tmp_path / "gpt2")
-    return {"bert": pretrained, "gpt2": tmp_path / "gpt2"}
-
-
-@pytest.fixture
-def model(build_with: Build, encoders: dict[str, Path], request: pytest.FixtureRequest) -> PreTrainedModel:
-    name, pooling = request.param
-    return build_with(encoders[name], pooling=pooling, dropout=0.5)
 
 
 def logits_of(model: PreTrainedModel, sequences: list[list[int]], padding: Any, batch_size: int = 16) -> np.ndarray:
@@ -66,18 +49,6 @@ def test_a_saved_classifier_gives_the_same_logits(
     assert expected.shape == (24, 2)
     assert len(np.unique(expected[:, 0])) > 12
     np.testing.assert_allclose(logits_of(loaded, sequences, padding), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("model", [(name, pooling) for name in ("bert", "gpt2") for pooling in POOLINGS], indirect=True)
-def test_logits_depend_on_neither_padding_nor_the_rest_of_the_batch(
-    model: PreTrainedModel, sequences: list[list[int]], padding: Padding
-) -> None:
-    alone = np.concatenate([logits_of(model, [ids], padding) for ids in sequences])
-    for batch_size in (3, 24):
-        np.testing.assert_allclose(logits_of(model, sequences, padding, batch_size), alone, atol=1e-5)
-    order = np.random.default_rng(0).permutation(len(sequences))
-    shuffled = logits_of(model, [sequences[i] for i in order], padding, 7)
-    np.testing.assert_allclose(shuffled, alone[order], atol=1e-5)
 
 
 def test_the_longest_reviews_are_read_first_so_that_their_memory_serves_all(
@@ -111,20 +82,6 @@ def test_the_loss_is_the_mean_cross_entropy(build_with: Build, sequences: list[l
     output = model(**padding([{"input_ids": ids, "labels": i % 2} for i, ids in enumerate(sequences[:8])]))
     likelihoods = output.logits.softmax(1)[range(8), [0, 1] * 4]
     torch.testing.assert_close(output.loss, -likelihoods.log().mean())
-
-
-@pytest.mark.parametrize("architecture", ["bert", "gpt2"])
-@pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("freeze", ["none", "embeddings", "encoder"])
-def test_freezing_stops_exactly_those_gradients(
-    build_with: Build, encoders: dict[str, Path], architecture: str, pooling: str, freeze: str
-) -> None:
-    model = build_with(encoders[architecture], pooling=pooling, freeze=freeze)
-    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    encoder = {name for name, _ in model.named_parameters() if not re.match(r"(head|classifier|score)\.", name)}
-    embeddings = {name for name in encoder if re.search(r"\b(embeddings|wte|wpe)\b", name)}
-    assert frozen == {"none": set(), "embeddings": embeddings, "encoder": encoder}[freeze]
-    assert embeddings < encoder < set(dict(model.named_parameters()))
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
