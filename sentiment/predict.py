@@ -172,7 +172,9 @@ def report(labels: Sequence[int], scores: Sequence[float]) -> None:
     from sentiment.metrics import evaluate
 
     if set(labels) != {0, 1}:
-        print(f"no metrics: of {len(labels):,} rows with a label (0 or 1, negative or positive) none has the other one")
+        print(
+            f"no metrics: they need both labels, negative and positive, but the {len(labels):,} labelled rows lack one"
+        )
         return
     try:
         metrics = evaluate(labels, scores)

@@ -46,7 +46,7 @@ def read_header(path: Path, records: Iterator[Record]) -> list[str]:
 def read_rows(
     records: Iterator[Record], header: list[str], columns: list[str], delimiter: str
 ) -> Iterator[Row | BadRow]:
-    """Yield the columns' values of the records after the header; what is of another width or not UTF-8 is bad."""
+    """Yield these columns' values of the records after the header; one of another width or not UTF-8 is bad."""
     places = [header.index(name) for name in columns]
     for row, line, fields in records:
         if len(fields) != len(header):

@@ -26,9 +26,9 @@ TYPES: list[tuple[set[type], pa.DataType]] = [
 
 
 def read_objects(lines: Iterable[str], columns: list[str] | None = None) -> Iterator[tuple[int, Record] | BadRow]:
-    """Yield each object with its line's number, and the lines that hold none or are not UTF-8; pass over empty ones.
+    """Yield each line's number and object; lines that hold none or are not UTF-8 are bad, empty ones passed over.
 
-    Of an object only the columns are kept and checked, null where it lacks one; all it has where `columns` is None.
+    Of an object only these columns are kept and checked, null where it lacks one; all of them if `columns` is None.
     """
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -45,7 +45,7 @@ def read_objects(lines: Iterable[str], columns: list[str] | None = None) -> Iter
 
 
 def read_texts(lines: Iterable[str], columns: list[str]) -> Iterator[Row | BadRow]:
-    """Yield the values of these columns as text, numbers and booleans as JSON writes them."""
+    """Yield the values of these columns as text, numbers and booleans as JSON has them; lists and objects are bad."""
     for row in read_objects(lines, columns):
         if isinstance(row, BadRow):
             yield row
@@ -60,7 +60,7 @@ def read_texts(lines: Iterable[str], columns: list[str]) -> Iterator[Row | BadRo
 
 
 def read_reviews(lines: Iterable[str], text: str) -> Iterator[tuple[int, Record] | BadRow]:
-    """Yield each object with its line's number, and the lines that hold none or something else than a text or null."""
+    """As `read_objects`, but rows whose column `text` holds anything but text or null are bad, too."""
     for row in read_objects(lines):
         if isinstance(row, BadRow) or isinstance(row[1].get(text), str | None):
             yield row

@@ -33,9 +33,9 @@ from sentiment.text.cleaning import MAX_CHARACTERS
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a file: their numbers in it, their table, and those between them that can't be read.
+    """Some rows of a file: their numbers in it, their table, and the bad rows between them.
 
-    `done` is how many of the file's bytes were read when they were complete.
+    `done` is how many of the file's bytes had been read by then.
     """
 
     numbers: NDArray[np.int64]
@@ -45,11 +45,12 @@ class Batch:
 
 
 class Reader:
-    """Yields a file's rows in batches; raises UserError naming the file, the row where there is one, and the remedy.
+    """A file's rows in batches of at most BATCH; a bad row stops the reading or is set aside, as `bad_rows` says.
 
-    A bad row stops it or is set aside. Where `columns` are named, only these are read, in one pass, what csv and jsonl
-    hold as text; `hint` ends the error for one that is not there. Otherwise all are read as they are, those of jsonl in
-    the types that a first pass finds; a jsonl row is bad, too, if its column `text` holds anything but a text or null.
+    With `columns`, one pass reads these alone, and gives the values of csv and jsonl files as text; `hint` ends the
+    error about one that is missing. Without, all columns are read, those of a jsonl file in the types that a first pass
+    finds, and a jsonl row is bad, too, if its column `text` holds anything but text or null. Raises UserError naming
+    the file, the row where there is one, and the remedy.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Reader:
         return self._parquet_batches() if self.form == "parquet" else self._text_batches()
 
     def _names(self) -> list[str] | None:
-        """Return the names of the columns that a file begins with; None for one of no rows, where those name them."""
+        """Return the columns' names as the file's beginning has them; None for a jsonl file that has no good row."""
         if self.form == "parquet":
             with self._parquet() as file:
                 return file.schema_arrow.names
@@ -148,8 +149,8 @@ class Reader:
             yield row
 
     def _records(self, lines: TextIOWrapper) -> Iterator[delimited.Record]:
-        # A quote that is never closed must not read the rest of a large file into one field; a text that is too long
-        # can be set aside if it has been read.
+        # After a quote that is never closed, the rest of a large file must not be read into one field. A text that is
+        # too long has to be read before it can be set aside.
         longest = MAX_CHARACTERS if self.bad_rows == "stop" else 10 * MAX_CHARACTERS
         return delimited.read_records(self.path, lines, DELIMITERS[self.form], longest)
 

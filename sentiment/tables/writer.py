@@ -1,4 +1,4 @@
-"""The writer of tables: csv, tsv, jsonl and parquet files, a piece at a time."""
+"""The writer of tables: csv, tsv, jsonl and parquet files, a batch at a time."""
 
 import gzip
 import json

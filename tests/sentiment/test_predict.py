@@ -160,7 +160,10 @@ def test_labels_of_one_kind_bring_no_metrics(command: Command, capsys: pytest.Ca
     write("reviews.csv", pa.table({"text": ["good", "great"], "label": ["1", "1"]}))
     command("reviews.csv", "-o", "scored.csv", "--label", "label")
 
-    assert "no metrics: of 2 rows with a label" in capsys.readouterr().err
+    assert (
+        "no metrics: they need both labels, negative and positive, but the 2 labelled rows lack one"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_failed_run_goes_on_where_it_was_and_ends_with_the_same_bytes(

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +18,9 @@ Rows = list[tuple[str, str]]
 ROWS = [("fine, really", "1"), ('he said "no"', "0"), ("two\nlines\r\nor three", "1"), ("naïve 🙂", "0")]
 
 
-def as_csv(rows: Rows, delimiter: str = ",") -> bytes:
+def as_csv(rows: Rows, delimiter: str = ",", **dialect: Any) -> bytes:
     file = io.StringIO(newline="")
-    csv.writer(file, delimiter=delimiter).writerows([("text", "label"), *rows])
+    csv.writer(file, delimiter=delimiter, **dialect).writerows([("text", "label"), *rows])
     return file.getvalue().encode()
 
 

@@ -1,9 +1,7 @@
 """Tables as nobody should make them: what comes in is read and accounted for, or refused in one line."""
 
-import csv
 import datetime
 import decimal
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ from sentiment.sources.split_reader import SplitReader, write_split
 from sentiment.text.cleaning import MAX_CHARACTERS
 from sentiment.text.encoding import Encoder
 from stages import subsample
+from tests.sentiment.tables.files import WRITERS, put
 
 ROOT = Path(__file__).resolve().parents[3]
 EDGES = [
@@ -195,58 +194,15 @@ def test_what_no_utf8_encoder_writes_surrogates_among_it_is_refused_with_its_row
     assert refusal_of(lambda: read_split(path, label="text", text="text"))
 
 
-@pytest.mark.parametrize("terminator", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
-@given(rows=st.lists(st.tuples(TEXTS, BOTH), min_size=1, max_size=6))
-@settings(max_examples=30)
-def test_every_quoting_that_a_spreadsheet_writes_gives_the_texts_back(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]], terminator: str, quoting: int
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "quoted.csv"
-    file = io.StringIO(newline="")
-    table = [("text", "label"), *rows, ("good", 1), ("bad", 0)]
-    csv.writer(file, lineterminator=terminator, quoting=quoting).writerows(table)
-    path.write_bytes(file.getvalue().encode())
-    reader = read_split(path)
-    assert pq.read_table(path.parent / "out" / "train.parquet")["text"].to_pylist() == [text for text, _ in table[1:]]
-    assert reader.rows == len(table) - 1
-
-
-@given(lines=st.lists(st.sampled_from(['"', '""', ",", "\n", "\r", "a", '"a"', '\\"', "\x00", "1", "text,label\n"])))
-def test_quotes_in_wrong_places_are_refused_or_read_whole(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "horrors.csv"
-    path.write_text("text,label\n" + "".join(lines), encoding="utf-8", newline="")
-    refusal_of(lambda: read_split(path))
-
-
-LINES: dict[str, Callable[[str], bytes]] = {
-    ".csv": lambda text: f'text,label\ngood,1\n"{text}",0\n'.encode(),
-    ".tsv": lambda text: f"text\tlabel\ngood\t1\n{text}\t0\n".encode(),
-    ".jsonl": lambda text: "".join(
-        json.dumps({"text": t, "label": i}) + "\n" for i, t in ((1, "good"), (0, text))
-    ).encode(),
-}
-
-
-@pytest.mark.parametrize("suffix", [*LINES, ".parquet"])
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet"])
 def test_a_text_of_ten_megabytes_is_refused_with_its_row_and_one_at_the_limit_is_read(
-    tmp_path: Path, suffix: str
+    tmp_path: Path, form: str
 ) -> None:
-    path = tmp_path / f"long{suffix}"
-
-    def write(text: str) -> None:
-        if suffix == ".parquet":
-            pq.write_table(pa.table({"text": pa.array(["good", text], pa.large_string()), "label": [1, 0]}), path)
-        else:
-            path.write_bytes(LINES[suffix](text))
-
-    write("x" * 10_000_000)
+    path = put(tmp_path / f"long.{form}", WRITERS[form]([("good", "1"), ("x" * 10_000_000, "0")]))
     message = refusal_of(lambda: read_split(path))
     assert message is not None
     assert "row " in message
-    write("x" * MAX_CHARACTERS)
+    put(path, WRITERS[form]([("good", "1"), ("x" * MAX_CHARACTERS, "0")]))
     assert read_split(path).kept == {0: 1, 1: 1}
 
 

@@ -1,5 +1,6 @@
 """Reading a file's rows, whichever its format, and what becomes of those that can't be read."""
 
+import csv
 import gzip
 import json
 import re
@@ -20,6 +21,12 @@ from sentiment.tables.rows import BadRow
 from tests.sentiment.tables.files import ROWS, WRITERS, Rows, as_csv, as_jsonl, put, refusal
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text('",\t\n\r a', max_size=8)
+DIALECTS = st.just({}) | st.fixed_dictionaries(
+    {
+        "lineterminator": st.sampled_from(["\n", "\r\n", "\r"]),
+        "quoting": st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    }
+)
 COMPRESSED = [form for form in FORMATS if form.endswith(".gz")]
 
 
@@ -43,10 +50,6 @@ def set_aside(path: Path) -> tuple[pa.Table, list[BadRow], list[int]]:
 def refuse(path: Path) -> str:
     """Return what a file is refused with."""
     return refusal(path, lambda: read(path))
-
-
-def test_every_format_has_a_writer_here() -> None:
-    assert set(WRITERS) == set(FORMATS)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -91,16 +94,21 @@ def test_a_byte_order_mark_belongs_to_no_column(tmp_path: Path, form: str) -> No
     assert read(put(tmp_path / f"a.{form}", gzip.compress(marked) if form in COMPRESSED else marked))[0] == ROWS
 
 
-@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl"])
-@given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=8))
-def test_whatever_another_program_writes_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, form: str, rows: Rows
+@given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1), delimiter=st.sampled_from(",\t"), dialect=DIALECTS)
+def test_every_quoting_that_a_spreadsheet_writes_gives_the_texts_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: Rows, delimiter: str, dialect: dict[str, Any]
 ) -> None:
-    assert read(put(tmp_path_factory.getbasetemp() / f"any.{form}", WRITERS[form](rows)))[0] == rows
+    path = tmp_path_factory.getbasetemp() / ("any.csv" if delimiter == "," else "any.tsv")
+    assert read(put(path, as_csv(rows, delimiter, **dialect)))[0] == rows
+
+
+@given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=8))
+def test_whatever_a_json_writer_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> None:
+    assert read(put(tmp_path_factory.getbasetemp() / "any.jsonl", as_jsonl(rows)))[0] == rows
 
 
 @given(
-    content=st.binary(max_size=60) | st.text('text,label\n"10\t{}:[]', max_size=40).map(str.encode),
+    content=st.binary(max_size=60) | st.text('text,label\n"10\t{}:[]\r\\\0', max_size=40).map(str.encode),
     bad_rows=st.sampled_from(["stop", "set aside"]),
     columns=st.sampled_from([["wanted"], None]),
 )
@@ -127,12 +135,9 @@ def test_any_bytes_are_read_or_refused_in_one_line(
 def test_a_truncated_file_is_refused(tmp_path: Path, form: str, share: float) -> None:
     content = WRITERS[form]([(f'a "review" of {i} words', "1") for i in range(200)])
     path = put(tmp_path / f"a.{form}", content[: int(len(content) * share)])
-    assert re.match(rf"a\.{form} is not a whole (gzip|parquet) file \(truncated, or ", refuse(path))
-    assert re.match(rf"a\.{form} is not a whole ", refusal(path, lambda: set_aside(path)))
-
-
-def test_a_damaged_parquet_file_is_to_be_had_anew_where_it_came_from(tmp_path: Path) -> None:
-    assert refuse(put(tmp_path / "a.parquet", b"PAR1")).endswith("; export or download it anew")
+    sentence = rf"a\.{form} is not a whole (gzip file|parquet file .*; export or download it anew$)"
+    assert re.match(sentence, refuse(path))
+    assert re.match(sentence, refusal(path, lambda: set_aside(path)))
 
 
 @pytest.mark.parametrize(
@@ -168,11 +173,9 @@ def test_a_misplaced_quote_is_refused_even_where_bad_rows_are_set_aside(tmp_path
     ("line", "problem"),
     [
         ('{"text": "a" "label": 1}', "row 3: not JSON, one object per line: Expecting ',' delimiter"),
-        ("[1, 2]", "row 3: it is [1, 2], but must be a JSON object"),
         ('{"text": ["a"], "label": 1}', "row 3: text is ['a'], but must be text or a number"),
         ('{"text": "a", "label": {"stars": 1}}', "row 3: label is {'stars': 1}, but must be text or a number"),
         ('{"text": "\\ud800", "label": 1}', "row 3: text is not UTF-8; write it anew in UTF-8"),
-        ("[" * 100_000, "row 3: not JSON, one object per line: "),
     ],
 )
 def test_a_bad_row_of_a_jsonl_file_is_refused_with_its_line(tmp_path: Path, line: str, problem: str) -> None:
@@ -229,13 +232,6 @@ def test_only_what_is_read_must_be_legal(tmp_path: Path) -> None:
 def test_json_values_of_named_columns_are_read_as_they_are_written(tmp_path: Path) -> None:
     path = put(tmp_path / "a.jsonl", '{"text": "a", "label": true}\n{"label": 4.5, "text": null}\n{"label": 3}\n')
     assert read(path)[0] == [("a", "true"), (None, "4.5"), (None, "3")]
-
-
-@pytest.mark.parametrize("form", ["csv", "csv.gz"])
-def test_text_of_another_encoding_is_refused_with_its_row(tmp_path: Path, form: str) -> None:
-    content = "text,label\nfine,1\nnaïve,0\n".encode("latin-1")
-    path = put(tmp_path / f"a.{form}", gzip.compress(content) if form in COMPRESSED else content)
-    assert refuse(path) == f"a.{form}, row 3: text is not UTF-8; write it anew in UTF-8"
 
 
 def test_parquet_text_that_is_not_utf8_is_refused_where_no_check_of_reviews_follows(tmp_path: Path) -> None:
