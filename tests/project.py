@@ -23,7 +23,6 @@ SMALL = {
     "train.batch_size": 16,
     "train.layers": 2,
     "compare_tokenizers.vocabulary": 500,
-    "compare_tokenizers.seeds": 2,
     # Of so few reviews one alone is a whole point.
     "export.accuracy_change": 5,
     "export.agreement": 0.95,

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment.core.errors import UserError
-from sentiment.params import load_params
 from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS
 from stages import compare_tokenizers
 
@@ -94,11 +93,11 @@ def test_a_tokenizer_that_is_not_there_is_refused_and_nothing_written(folder: Pa
     assert not PLOT.exists()
 
 
-def test_no_more_reviews_are_compared_than_the_parameter_says(
-    folder: Path, toy_reviews: pa.Table, monkeypatch: pytest.MonkeyPatch
+def test_of_many_reviews_a_part_is_compared_with_as_many_of_each_label(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load_params().compare_tokenizers.size == 5000
-    drawn = compare_tokenizers.read("train", 20)
+    monkeypatch.setattr(compare_tokenizers, "MOST", 20)
+    drawn = compare_tokenizers.read("train")
 
     assert len(drawn) == 20
     assert drawn.label.sum() == 10
