@@ -16,7 +16,7 @@ from sentiment.params import Params
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit
-from tests.sentiment.bench import Bench
+from tests.sentiment.training.bench import Bench
 
 
 def test_a_few_steps_fit_separable_reviews(bench: Bench, tiny: Callable[..., Params]) -> None:

@@ -16,7 +16,7 @@ from sentiment.params import Params
 from sentiment.training import budget, callbacks, fine_tune
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.checkpoints import newest_complete
-from tests.sentiment.bench import TINY, Bench
+from tests.sentiment.training.bench import TINY, Bench
 
 SHORT = TINY
 """16 steps, each in the curves; checkpoints at 4, 8, 12 and 16."""

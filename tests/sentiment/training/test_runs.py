@@ -12,7 +12,7 @@ from sentiment.training import runs as several
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit
 from sentiment.training.fine_tune import fine_tune
-from tests.sentiment.bench import Bench
+from tests.sentiment.training.bench import Bench
 
 STEPS = 16
 """Of one run."""
