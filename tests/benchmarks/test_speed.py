@@ -64,7 +64,7 @@ def test_batches_of_tokens_hold_every_review_once_and_only_one_by_itself_may_be_
 
 # The stock recipe asks for pinned memory, whether there is a GPU or not.
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument")
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.slow)])
 def test_every_rival_takes_a_step_and_has_its_speed(
     device: str,
     encoded: pa.Table,

@@ -205,6 +205,7 @@ def test_scores_that_belong_to_other_work_or_are_cut_are_not_used(
     assert [float(row["score"]) for row in read("scored.csv")] == scores
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Path, toy_reviews: pa.Table) -> None:
     table = pa.concat_tables([toy_reviews] * 400)
     pq.write_table(table, tmp_path / "reviews.parquet")

@@ -66,6 +66,7 @@ def test_the_known_duplicates_and_contradictions_of_the_tweets_are_counted() -> 
     assert (counts["duplicate"], counts["contradictory"]) == (160 + 16 - 4, 2 * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "sentences", "originals"), [("imdb-test", 889, 1), ("imdb-train", 16, 488)])
 def test_the_known_reviews_of_imdb_are_found_in_the_datasets_that_were_made_from_it(
     split: str, sentences: int, originals: int
