@@ -104,8 +104,8 @@ def test_64_reviews_are_learnt_by_heart(member: Member, tmp_path: Path, pooling:
     ]
     ids = member.encode(texts)
     table = pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32())), "label": pa.array([0, 1] * 32, pa.int8())})
-    train = {"epochs": 5, "batch_size": 8, "lr": 1e-2, "averaging": 0.0, "freeze": "none", "precision": "fp32"}
-    params = member.params_with(train=train | {"pooling": pooling, "max_minutes": 60})
+    train = {"epochs": 5, "batch_size": 8, "lr": 1e-2, "averaging": 0.0, "freeze": "none"}
+    params = member.params_with(precision="fp32", train=train | {"pooling": pooling, "max_minutes": 60})
     set_seed(1)
     model = build(member.folder, member.tokenizer, params.train)
     padding = Padding.of(member.tokenizer)
