@@ -30,13 +30,13 @@ NAMES = {id(SHORT): "short", id(LONG): "long", id(LORA): "LoRA"}
 @pytest.mark.parametrize(
     "case",
     [
-        (SHORT, 3, None),
         (SHORT, 6, 4),
-        (SHORT, 11, 8),
-        (SHORT, 16, 12),
         (SHORT, None, 16),
-        (LONG, 20, 13),
         (LORA, 6, 4),
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in [(SHORT, 3, None), (SHORT, 11, 8), (SHORT, 16, 12), (LONG, 20, 13)]
+        ),
     ],
     ids=lambda case: f"{NAMES[id(case[0])]} stopped at {case[1]} continued from {case[2]}",
 )
