@@ -18,9 +18,9 @@ from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import map_parquet
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import load_params
 from sentiment.training.batches import LengthBucketSampler
 
 RESULTS = Path("benchmarks/checkpoints.json")

@@ -23,9 +23,10 @@ from tqdm import tqdm
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.params import Params, load_params
+from sentiment.core.params import Params, load_params
 from sentiment.reviews.leaks import Leaks, count_leaks
-from sentiment.reviews.table import read_reviews, survey
+from sentiment.reviews.selection import survey
+from sentiment.reviews.table import read_reviews
 from sentiment.text.cleaning import clean
 from sentiment.text.encoding import Encoder, load_tokenizer
 

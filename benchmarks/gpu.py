@@ -30,9 +30,9 @@ from benchmarks.timing import Stopwatch, ratio, seconds, spread, turns
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params, load_params
 from sentiment.model.device import device
 from sentiment.model.prediction import predict
-from sentiment.params import Params, load_params
 from sentiment.text.encoding import Padding, load_tokenizer
 from sentiment.training.build import build
 from sentiment.training.fine_tune import as_dataset

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks.recipes import ours
 from benchmarks.timing import Stopwatch
+from sentiment.core.params import load_params
 from sentiment.core.parquet import map_parquet
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import load_params
 
 
 def main() -> None:

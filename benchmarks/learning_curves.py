@@ -26,15 +26,15 @@ from transformers import PreTrainedModel, set_seed
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params
 from sentiment.core.parquet import read_parquet
 from sentiment.core.schemas import read_yaml
 from sentiment.evaluation.baseline import baseline
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.device import device
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.reviews.leaks import NONE, Leaks
-from sentiment.reviews.table import draw, without
+from sentiment.reviews.selection import draw, without
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.build import build
 from sentiment.training.fine_tune import fine_tune

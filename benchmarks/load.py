@@ -36,8 +36,8 @@ from tqdm import tqdm
 
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
-from sentiment.params import load_params
 from sentiment.serving.predictor import Predictor
 
 EXPORTED = Path("models/exported")

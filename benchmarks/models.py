@@ -24,8 +24,8 @@ from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml
-from sentiment.params import load_params
 from sentiment.sources.catalog import load_catalog
 
 VARIANTS = Path("benchmarks/models.yaml")

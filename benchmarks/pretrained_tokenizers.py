@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
-from sentiment.params import load_params
 from sentiment.text.encoding import Encoder, load_tokenizer
 from sentiment.tokenizer_study.segmentation import figures
 

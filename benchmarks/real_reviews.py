@@ -17,12 +17,13 @@ import torch
 
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
 from sentiment.evaluation.baseline import baseline
 from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate
-from sentiment.params import load_params
-from sentiment.reviews.table import cut, read_reviews, select, survey, tidy
+from sentiment.reviews.selection import cut, select, survey, tidy
+from sentiment.reviews.table import read_reviews
 
 MODEL = Path("models/sentiment")
 RESULTS = Path("benchmarks/real_reviews.json")

@@ -18,8 +18,8 @@ from transformers import (
 )
 from transformers.training_args import OptimizerNames
 
+from sentiment.core.params import Params
 from sentiment.model.device import device
-from sentiment.params import Params
 from sentiment.text.encoding import Padding, load_tokenizer
 from sentiment.training.averaging import MovingAverage
 from sentiment.training.batches import LengthBucketSampler

@@ -20,7 +20,7 @@ from typing import Any
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 
 RESULTS = Path("benchmarks/seeds.json")
 STAGES = ("evaluate", "cross_dataset_evaluate")

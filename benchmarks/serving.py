@@ -28,8 +28,8 @@ from tqdm import tqdm
 
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params, load_preprocessing
 from sentiment.core.parquet import read_parquet
-from sentiment.params import load_params, load_preprocessing
 
 TRAINED = Path("models/sentiment")
 EXPORTED = Path("models/exported")

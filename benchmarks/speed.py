@@ -36,10 +36,10 @@ from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, r
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params, load_params
 from sentiment.core.parquet import read_parquet, write_parquet
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
-from sentiment.params import Params, load_params
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.fine_tune import as_dataset
 from stages.tokenize import SUBSAMPLED, to_columns

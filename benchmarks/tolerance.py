@@ -17,7 +17,7 @@ from benchmarks.trials import Clone, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 
 RESULTS = Path("benchmarks/tolerance.json")
 CHANGES: dict[str, dict[str, Any]] = {

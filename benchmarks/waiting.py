@@ -26,8 +26,8 @@ from benchmarks.recipes import PRETRAINED
 from benchmarks.timing import arithmetic, ratio, spread, turns
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.model.device import uses_bf16
-from sentiment.params import load_params
 from sentiment.text.encoding import load_tokenizer
 from sentiment.training.build import build
 

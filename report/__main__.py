@@ -13,7 +13,7 @@ from report.page import page
 from report.sections import sections
 from sentiment.core.command import run
 from sentiment.core.files import replacing
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 
 PAGE = Path("report/index.html")
 

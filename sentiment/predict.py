@@ -30,13 +30,13 @@ from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import replacing, sha256
 from sentiment.core.labels import LABELS, PLAIN, label_name
+from sentiment.core.texts import MAX_CHARACTERS
 from sentiment.metrics import as_written
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import FORMATS, format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.rows import BadRow
 from sentiment.tables.writer import open_writer
-from sentiment.text.cleaning import MAX_CHARACTERS
 
 CHUNK = 64
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)

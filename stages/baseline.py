@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sentiment.core.command import run
 from sentiment.core.errors import UserError, reason
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
-from sentiment.params import load_params
 
 SUBSAMPLED = Path("data/subsampled")
 METRICS = Path("metrics/baseline.json")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import load_params
 
 MODEL = Path("models/sentiment")
 CHECKS = Path("sentiment/evaluation/behaviour.yaml")

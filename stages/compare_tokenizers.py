@@ -22,10 +22,10 @@ import pandas as pd
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import load_params
-from sentiment.reviews.table import draw
+from sentiment.reviews.selection import draw
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sentiment.core.command import run
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
-from sentiment.params import load_params
 from sentiment.reviews.unseen import read_unseen
 
 CROSS = Path("data/cross")

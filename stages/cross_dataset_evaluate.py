@@ -15,8 +15,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.core.command import run
+from sentiment.core.params import load_params, load_preprocessing
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import load_params, load_preprocessing
 from sentiment.reviews.unseen import read_unseen
 
 MODEL = Path("models/sentiment")

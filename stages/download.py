@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
 from sentiment.sources.datasets import download_dataset
 from sentiment.sources.models import download_model

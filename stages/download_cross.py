@@ -11,7 +11,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.core.command import run
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
 from sentiment.sources.datasets import download_evaluation_split
 

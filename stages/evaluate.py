@@ -16,9 +16,9 @@ from pathlib import Path
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import load_params
 
 MODEL = Path("models/sentiment")
 TOKENIZED = Path("data/tokenized/test.parquet")

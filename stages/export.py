@@ -18,10 +18,10 @@ from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import replacing, write_json
 from sentiment.core.labels import LABELS
+from sentiment.core.params import Export, load_params, load_preprocessing
 from sentiment.core.parquet import read_parquet
 from sentiment.model.length_drift import FILE, load_length_drift
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import Export, load_params, load_preprocessing
 from sentiment.serving.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
 
 MODEL = Path("models/sentiment")

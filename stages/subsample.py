@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
+from sentiment.core.params import Params, Subsample, load_params
 from sentiment.core.parquet import write_batches
-from sentiment.params import Params, Subsample, load_params
 from sentiment.reviews.disk_sort import read_sorted, write_buckets
 from sentiment.reviews.leaks import NONE, count_leaks, leaks_between_splits
-from sentiment.reviews.table import cut, draw, read_reviews, require_both_labels, select, survey, without
+from sentiment.reviews.selection import cut, draw, require_both_labels, select, survey, without
+from sentiment.reviews.table import read_reviews
 
 RAW = Path("data/raw")
 SUBSAMPLED = Path("data/subsampled")

@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
+from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet, write_parquet
-from sentiment.params import load_params
 from sentiment.text.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.text.sentences import parts, sentences
 

@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
+from sentiment.core.params import Preprocessing, load_params
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
-from sentiment.params import Preprocessing, load_params
 
 ROOT = Path(__file__).parents[1]
 TOKENIZED = Path("data/tokenized")

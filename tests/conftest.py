@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from sentiment.core.openmp import wait_briefly
-from sentiment.params import Cleaning, Params, load_params
+from sentiment.core.params import Cleaning, Params, load_params
 from tests.heads import fit_head
 
 if TYPE_CHECKING:

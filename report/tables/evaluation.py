@@ -4,7 +4,7 @@ from typing import Any
 
 from report.results import read
 from report.tables.markdown import accuracy_with_interval, table
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 
 TRANSFER = "benchmarks/transfer.json"
 MODELS = "benchmarks/models.json"

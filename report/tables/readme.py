@@ -9,8 +9,8 @@ from typing import Any
 
 from report.results import NotMeasuredError, read
 from report.tables.markdown import accuracy_with_interval, interval, mean_with_sd, table
+from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml
-from sentiment.params import load_params
 
 IMDB = Path("benchmarks/imdb.yaml")
 

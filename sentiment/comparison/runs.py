@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from sentiment.core.errors import UserError, reason
+from sentiment.core.params import Cleaning
 from sentiment.core.schemas import validate
-from sentiment.params import Cleaning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ class Run:
 
         import pyarrow as pa
 
-        from sentiment.reviews.table import content_id
+        from sentiment.reviews.selection import content_id
         from sentiment.text.cleaning import clean
 
         path = "models/sentiment/preprocessing.json"

@@ -4,7 +4,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sentiment.params import Baseline
+from sentiment.core.params import Baseline
 
 
 def baseline(params: Baseline) -> Pipeline:

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sentiment.core.params import Params, load_preprocessing
 from sentiment.metrics import scores_of
 from sentiment.model.device import device
 from sentiment.model.length_drift import load_length_drift
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
-from sentiment.params import Params, load_preprocessing
 from sentiment.text.cleaning import clean
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 

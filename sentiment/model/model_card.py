@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sentiment.params import Params
+from sentiment.core.params import Params
 
 CARD = """\
 ---

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from sentiment.params import Params
+from sentiment.core.params import Params
 
 ENVIRONMENT = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels

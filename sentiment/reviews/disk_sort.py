@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from sentiment.reviews.table import places, tidy
+from sentiment.reviews.selection import places, tidy
 
 SIZE = 50_000
 """Reviews per bucket, and per row group of what is written."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sentiment.reviews.table import content_ids
+from sentiment.reviews.selection import content_ids
 
 KINDS = ("exact", "contained", "near")
 EXACT, CONTAINED, NEAR, NONE = range(len(KINDS) + 1)

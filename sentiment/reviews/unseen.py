@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sentiment.params import Cleaning, Params
+from sentiment.core.params import Cleaning, Params
 from sentiment.reviews.leaks import NONE, Leaks, count_leaks
-from sentiment.reviews.table import cut, read_reviews, require_both_labels, select, survey, tidy
+from sentiment.reviews.selection import cut, require_both_labels, select, survey, tidy
+from sentiment.reviews.table import read_reviews
 
 
 def read_unseen(path: Path, train: Path, cleaning: Cleaning, params: Params) -> tuple[pa.Table, dict[str, int]]:

@@ -13,11 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sentiment.core.errors import UserError, reason
+from sentiment.core.params import load_preprocessing
 from sentiment.core.schemas import Strict, read_yaml, validate
+from sentiment.core.texts import is_text
 from sentiment.metrics import scores_of
 from sentiment.model.length_drift import load_length_drift
-from sentiment.params import load_preprocessing
-from sentiment.text.cleaning import clean, is_text
+from sentiment.text.cleaning import clean
 from sentiment.text.encoding import BareEncoder, SpecialTokens
 
 if TYPE_CHECKING:

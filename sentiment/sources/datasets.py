@@ -10,7 +10,7 @@ from typing import Any
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import OWN, sha256, write_json
-from sentiment.params import Download
+from sentiment.core.params import Download
 from sentiment.sources.catalog import Catalog, DatasetEntry, SplitName
 from sentiment.sources.hub import HUB_NAME, open_repository
 from sentiment.sources.locations import HubSource

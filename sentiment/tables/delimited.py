@@ -6,8 +6,8 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from sentiment.core.errors import UserError, abridge
+from sentiment.core.texts import is_text
 from sentiment.tables.rows import BadRow, Row
-from sentiment.text.cleaning import is_text
 
 Record = tuple[int, int, list[str]]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from sentiment.core.errors import abridge, reason
+from sentiment.core.texts import is_text
 from sentiment.tables.rows import BadRow, Contents, Row
-from sentiment.text.cleaning import is_text
 
 Record = dict[str, Any]
 

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from sentiment.core.errors import UserError, reason
 from sentiment.core.parquet import BATCH, READING, whole_parquet
+from sentiment.core.texts import MAX_CHARACTERS
 from sentiment.tables import delimited, json_lines
 from sentiment.tables.formats import DELIMITERS, format_of
 from sentiment.tables.lines import open_lines
 from sentiment.tables.rows import BadRow, Contents, Row, check_columns
-from sentiment.text.cleaning import MAX_CHARACTERS
 
 
 @dataclass(frozen=True)

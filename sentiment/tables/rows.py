@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sentiment.core.errors import UserError, abridge
-from sentiment.text.cleaning import is_text
+from sentiment.core.texts import is_text
 
 Row = tuple[int, list[Any]]
 """A row's number in its file, and its values, one for each column that is read."""

@@ -1,28 +1,14 @@
-"""What counts as a text, and how it is cleaned before anything reads it."""
+"""How a text is cleaned before anything reads it."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.params import Cleaning
-
-MAX_CHARACTERS = 1_000_000
-
+from sentiment.core.params import Cleaning
 
 LINE_BREAKS = r"(?i)\s*(<br\s*/?>\s*)+"
 
 
 CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
-
-
-def is_text(value: object) -> bool:
-    """Say whether a value is a string that can be written as UTF-8: one without half of a surrogate pair."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def clean(text: pa.Array, cleaning: Cleaning) -> pa.Array:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.errors import UserError, loading
+from sentiment.core.params import Tokenize
 from sentiment.core.schemas import Strict
-from sentiment.params import Tokenize
 
 if TYPE_CHECKING:
     import torch

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from transformers import PreTrainedModel
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params
 from sentiment.model.length_drift import LengthDrift
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.text.encoding import Padding
 from sentiment.training.layers import output_layer
 

@@ -15,9 +15,9 @@ from transformers import (
 
 from sentiment.core.errors import UserError, loading
 from sentiment.core.labels import LABELS
+from sentiment.core.params import Train
 from sentiment.model.architecture import MeanPooledClassifier, MeanPooledConfig, without_pooler
 from sentiment.model.device import device
-from sentiment.params import Train
 from sentiment.training.layers import freeze, keep_layers
 
 

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from transformers import PreTrainedModel
 
+from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.length_drift import LengthDrift
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.text.encoding import Padding
 from sentiment.training.bias import correct_bias, length_drift
 from sentiment.training.layers import output_layer

@@ -21,10 +21,10 @@ from transformers import (
 )
 
 from sentiment.core.errors import UserError, reason
+from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.device import uses_bf16
 from sentiment.model.prediction import fused_attention
-from sentiment.params import Params
 from sentiment.text.encoding import Padding
 from sentiment.training.averaging import BEST, MovingAverage, best_step
 from sentiment.training.batches import LengthBucketSampler

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.core.files import sha256
+from sentiment.core.params import Params
 from sentiment.model.device import device, uses_bf16
 from sentiment.model.reproducible import is_portable
-from sentiment.params import Params
 
 PACKAGES = (
     "accelerate",

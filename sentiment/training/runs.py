@@ -15,7 +15,7 @@ from safetensors.torch import save_model
 from transformers import PreTrainedModel, set_seed
 
 from sentiment.core.files import replacing, write_json
-from sentiment.params import Params
+from sentiment.core.params import Params
 from sentiment.text.encoding import Padding
 from sentiment.training.averaging import take_average
 from sentiment.training.fine_tune import fine_tune

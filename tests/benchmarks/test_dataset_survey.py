@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from benchmarks.dataset_survey import describe, find_leaks
+from sentiment.core.params import Params
 from sentiment.core.parquet import write_parquet
-from sentiment.params import Params
 from sentiment.text.encoding import Encoder
 
 if TYPE_CHECKING:

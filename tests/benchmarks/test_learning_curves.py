@@ -11,7 +11,7 @@ from benchmarks import learning_curves
 from benchmarks.learning_curves import PLAN, change_params, curve, splits
 from sentiment.core.parquet import write_parquet
 from sentiment.core.schemas import read_yaml
-from sentiment.reviews.table import content_id
+from sentiment.reviews.selection import content_id
 from tests.report.documents import ROOT
 
 

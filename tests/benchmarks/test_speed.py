@@ -23,7 +23,7 @@ from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
 from report.tables import performance
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.params import Params, load_params
+from sentiment.core.params import Params, load_params
 
 SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)
 

@@ -10,8 +10,8 @@ from benchmarks import imdb, models, soups, sweep, transfer
 from benchmarks.trials import Clone, choose
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params, load_params
 from sentiment.core.schemas import read_yaml, validate
-from sentiment.params import Params, load_params
 from sentiment.sources.catalog import load_catalog
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from dvc.repo import Repo
 
+from sentiment.core.params import Params
 from sentiment.core.schemas import read_yaml
-from sentiment.params import Params
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = read_yaml(ROOT / "dvc.yaml")

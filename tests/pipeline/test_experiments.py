@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 from tests.pipeline.interruption import BEGUN, contents, interrupt, results
 from tests.project import Project
 

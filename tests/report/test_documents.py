@@ -14,7 +14,7 @@ from benchmarks.trials import Clone
 from report.documents import BLOCK, FIGURES, VALUE, fill
 from report.drawings import DRAWINGS, draw
 from report.results import COMMANDS, NotMeasuredError
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
 from tests.report.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 

@@ -17,11 +17,11 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import load_params
 from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate as figures_of
 from sentiment.metrics import scores_of
 from sentiment.model.length_drift import load_length_drift
-from sentiment.params import load_params
 from sentiment.training.calibration import fit_temperature
 from stages import behaviour, evaluate, train
 

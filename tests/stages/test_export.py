@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params
 from sentiment.core.parquet import write_parquet
-from sentiment.params import Params
 from sentiment.serving.predictor import Predictor
 from sentiment.serving.quantization import largest_values, quantize
 from stages import export

@@ -13,7 +13,7 @@ from sentiment.comparison import __main__ as compare
 from sentiment.comparison.runs import Run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.reviews.table import content_id
+from sentiment.reviews.selection import content_id
 from tests.project import Project
 
 TEXTS = {name: [f"{name} review {number}" for number in range(12)] for name in ("test", "books", "travel")}

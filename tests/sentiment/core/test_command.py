@@ -85,7 +85,7 @@ def test_the_hub_is_switched_off_unless_the_command_needs_the_network(*, network
 def test_a_mistake_on_the_command_line_is_one_line_on_stderr_and_exit_code_1() -> None:
     code = """
 from sentiment.core.command import run
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 run(load_params, "stage")
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
-from sentiment.params import load_params
+from sentiment.core.params import load_params
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 

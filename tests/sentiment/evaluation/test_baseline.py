@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from sentiment.core.params import Params
 from sentiment.evaluation.baseline import baseline
-from sentiment.params import Params
 
 
 def test_it_learns_the_words_that_tell_reviews_apart(toy_reviews: pa.Table, params_with: Callable[..., Params]) -> None:

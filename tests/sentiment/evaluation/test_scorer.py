@@ -7,10 +7,10 @@ import pytest
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params
 from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import scores_of
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.text.encoding import Padding
 from tests.heads import fit_head
 

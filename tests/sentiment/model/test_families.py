@@ -17,9 +17,9 @@ import torch
 from transformers import AutoModel, PreTrainedModel, set_seed
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.build import build
 from sentiment.training.fine_tune import fine_tune

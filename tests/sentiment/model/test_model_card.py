@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from sentiment.core.params import Params, Train
 from sentiment.model.model_card import exported_card, model_card
-from sentiment.params import Params, Train
 
 ORIGIN = {"model": "tiny", "licence": "Apache-2.0", "origin": "org/tiny", "revision": "0123abc"}
 VALIDATION = {"accuracy": 0.91234, "log_loss": 0.25}

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sentiment.core.params import Cleaning
 from sentiment.core.parquet import read_parquet
-from sentiment.params import Cleaning
 from sentiment.reviews.leaks import CONTAINED, EXACT, NEAR, NONE, Leaks
-from sentiment.reviews.table import Survey, read_reviews, survey
+from sentiment.reviews.selection import Survey, survey
+from sentiment.reviews.table import read_reviews
 
 ROOT = Path(__file__).resolve().parents[3]
 REAL_REVIEWS = Path(os.environ.get("REAL_REVIEWS", ROOT.parent / "shared" / "data"))

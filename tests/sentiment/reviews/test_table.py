@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
+from sentiment.core.params import Cleaning
 from sentiment.core.parquet import BATCH, map_parquet, read_parquet, write_parquet
-from sentiment.params import Cleaning
+from sentiment.core.texts import MAX_CHARACTERS
 from sentiment.reviews import table as module
-from sentiment.reviews.table import check, read_reviews, survey
-from sentiment.text.cleaning import MAX_CHARACTERS
+from sentiment.reviews.selection import survey
+from sentiment.reviews.table import check, read_reviews
 
 
 def table_of(rows: list[tuple[str, int]]) -> pa.Table:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.params import Cleaning
-from sentiment.reviews.table import content_id, content_ids, select, survey, tidy
+from sentiment.core.params import Cleaning
+from sentiment.reviews.selection import content_id, content_ids, select, survey, tidy
 from sentiment.text.cleaning import clean
 
 TEXTS = st.text(max_size=12) | st.text("aA bé<r/>\u0301\u0085\u00a0\n\x1f", max_size=12)

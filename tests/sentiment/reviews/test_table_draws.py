@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
-from sentiment.reviews.table import cut, draw, require_both_labels, without
+from sentiment.reviews.selection import cut, draw, require_both_labels, without
 
 
 def frame(negatives: int, positives: int, first: int = 0) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params
 from sentiment.evaluation.scorer import Scorer
-from sentiment.params import Params
 from sentiment.serving.predictor import Predictor
 from sentiment.text.cleaning import clean
 from tests.conftest import ROOT

@@ -11,10 +11,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from sentiment.core.files import write_json
+from sentiment.core.params import Params
 from sentiment.metrics import scores_of
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.serving.graph import to_onnx
 from sentiment.serving.predictor import Predictor
 from sentiment.serving.quantization import attention_products, largest_values, quantize

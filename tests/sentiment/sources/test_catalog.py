@@ -8,8 +8,8 @@ import pytest
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
+from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml, validate
-from sentiment.params import load_params
 from sentiment.sources.catalog import Catalog, load_catalog
 from sentiment.sources.locations import HubSource
 from sentiment.text.encoding import load_tokenizer

@@ -13,7 +13,7 @@ import pytest
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
-from sentiment.params import Download
+from sentiment.core.params import Download
 from sentiment.sources.catalog import Catalog
 from sentiment.sources.datasets import download_dataset, download_evaluation_split, hub_splits
 from tests.hub_server import Hub, Repo, only_hub, running

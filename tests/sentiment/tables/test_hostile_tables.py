@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
-from sentiment.params import Cleaning, Params
-from sentiment.reviews.table import SCHEMA, read_reviews, survey
+from sentiment.core.params import Cleaning, Params
+from sentiment.core.texts import MAX_CHARACTERS
+from sentiment.reviews.selection import survey
+from sentiment.reviews.table import SCHEMA, read_reviews
 from sentiment.sources.catalog import DatasetEntry
 from sentiment.sources.split_reader import SplitReader, write_split
-from sentiment.text.cleaning import MAX_CHARACTERS
 from sentiment.text.encoding import Encoder
 from stages import subsample
 from tests.sentiment.tables.files import WRITERS, put

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
-from sentiment.params import Params, Tokenize
+from sentiment.core.params import Params, Tokenize
 from sentiment.text import encoding
 from sentiment.text.encoding import Encoded, Encoder, Padding, load_tokenizer, truncate
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sentiment.core.errors import UserError
-from sentiment.params import Tokenize
+from sentiment.core.params import Tokenize
 from sentiment.text.encoding import Encoder, load_tokenizer
 from sentiment.tokenizer_study.segmentation import (
     TELLING,

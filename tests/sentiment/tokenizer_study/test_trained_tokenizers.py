@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sentiment.params import Tokenize
+from sentiment.core.params import Tokenize
 from sentiment.text.encoding import Encoder
 from sentiment.tokenizer_study.trained_tokenizers import ALGORITHMS, learn
 from tests.conftest import ROOT

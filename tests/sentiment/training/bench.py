@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from transformers import PreTrainedModel, set_seed
 
-from sentiment.params import Params
+from sentiment.core.params import Params
 from sentiment.text.encoding import Padding
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit

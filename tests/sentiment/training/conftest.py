@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from sentiment.params import Params
+from sentiment.core.params import Params
 from tests.sentiment.training.bench import TINY, Bench
 
 if TYPE_CHECKING:

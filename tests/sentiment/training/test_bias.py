@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params
 from sentiment.model.architecture import MeanPooledClassifier
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.text.encoding import Padding, load_tokenizer
 from sentiment.training.bias import check_bias, correct_bias, length_drift, matching_shift, typical_lengths
 from sentiment.training.build import build

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.length_drift import LengthDrift, load_length_drift
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.text.encoding import Padding, load_tokenizer
 from sentiment.training.build import build
 from sentiment.training.calibration import LIMITS, divide_logits, fit_temperature

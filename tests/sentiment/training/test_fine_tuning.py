@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import set_seed
 
+from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.prediction import predict
-from sentiment.params import Params
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit

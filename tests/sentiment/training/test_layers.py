@@ -10,8 +10,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params
 from sentiment.model.loading import load
-from sentiment.params import Params
 from sentiment.text.encoding import load_tokenizer
 from sentiment.training.build import build
 from sentiment.training.lora import add_updates, merge_updates

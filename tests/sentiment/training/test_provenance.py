@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sentiment.core.files import sha256
-from sentiment.params import Params
+from sentiment.core.params import Params
 from sentiment.training.provenance import PACKAGES, environment, provenance_of
 
 

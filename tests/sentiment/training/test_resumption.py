@@ -12,7 +12,7 @@ import torch
 from transformers import Trainer
 
 from sentiment.core.errors import UserError
-from sentiment.params import Params
+from sentiment.core.params import Params
 from sentiment.training import budget, callbacks, fine_tune
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.checkpoints import newest_complete

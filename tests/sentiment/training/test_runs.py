@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, set_seed
 
-from sentiment.params import Params
+from sentiment.core.params import Params
 from sentiment.training import runs as several
 from sentiment.training.build import build
 from sentiment.training.callbacks import TimeLimit

@@ -8,7 +8,7 @@ import pytest
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.params import Params, Preprocessing, load_preprocessing
+from sentiment.core.params import Params, Preprocessing, load_preprocessing
 
 
 def test_preprocessing_is_read_as_train_wrote_it(tmp_path: Path, params_with: Callable[..., Params]) -> None:

@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params, load_params
 from sentiment.core.schemas import read_yaml, validate
-from sentiment.params import Params, load_params
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
 def bounds(annotation: Any, metadata: list[Any]) -> list[Any]:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params, load_params
 from sentiment.core.schemas import read_yaml, validate
-from sentiment.params import Params, load_params
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 ILLEGAL = {
     "model": ("", "String should have at least 1 character"),
