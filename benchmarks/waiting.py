@@ -41,7 +41,7 @@ WAYS = {
     "passive": {"OMP_WAIT_POLICY": "PASSIVE"},
 }
 BUSY = {"quiet": 0, "beside two busy processes": 2}
-ROUNDS = 6
+ROUNDS = 5
 SECONDS = 5
 """How long a way is timed at once."""
 TOKENS = 96

@@ -33,6 +33,7 @@ COMMANDS = {
     "sweep_steps": "python -m benchmarks.sweep benchmarks/sweep_steps.yaml",
     "tolerance": "python -m benchmarks.tolerance",
     "transfer": "make transfer",
+    "waiting": "python -m benchmarks.waiting",
 }
 """What writes benchmarks/NAME.json, by NAME."""
 

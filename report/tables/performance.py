@@ -11,6 +11,7 @@ RESULTS = "benchmarks/results.json"
 WITH_AMX = "benchmarks/results_with_amx.json"
 WITHOUT_BF16 = "benchmarks/results_without_bf16.json"
 GPU = "benchmarks/gpu.json"
+WAITING = "benchmarks/waiting.json"
 
 
 def speed(file: str) -> str:
@@ -136,6 +137,26 @@ def gpu() -> str:
     return table(["model", "", "ours", "instead of", "theirs", "ratio"], *rows)
 
 
+def waiting() -> str:
+    """Return by way to wait and load the training steps per second, and how many times the library's own they are."""
+    loads = read(WAITING)["loads"]
+    return table(
+        [
+            "a waiting thread looks for work",
+            *(f"steps/s, {load}" for load in loads),
+            *(f"ratio, {load}" for load in loads),
+        ],
+        *[
+            [
+                way,
+                *(f"{measured[way]['steps_per_second']['median']:.2f}" for measured in loads.values()),
+                *(with_range(measured[way]["ratio"], 2) for measured in loads.values()),
+            ]
+            for way in next(iter(loads.values()))
+        ],
+    )
+
+
 FIGURES = {
     "speed": partial(speed, RESULTS),
     "speed-with-amx": partial(speed, WITH_AMX),
@@ -149,4 +170,5 @@ FIGURES = {
     "stage-memory": stage_memory,
     "growth": growth,
     "gpu": gpu,
+    "waiting": waiting,
 }

@@ -140,6 +140,7 @@ ELSEWHERE = {
     "python -m benchmarks.gpu": "needs a GPU",
     "python -m benchmarks.load": QUIET,
     "python -m benchmarks.serving": QUIET,
+    "python -m benchmarks.waiting": QUIET,
     "python -m benchmarks.scoring FOLDER": QUIET,
     "python -m benchmarks.imdb FOLDER": HOURS,
     "python -m benchmarks.soups FOLDER": HOURS,
