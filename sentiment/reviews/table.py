@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
-from sentiment.core.parquet import BATCH, open_parquet
+from sentiment.core.parquet import ANEW, BATCH, open_parquet
 from sentiment.core.texts import MAX_CHARACTERS
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
@@ -28,6 +28,8 @@ def read_reviews(path: Path | str) -> Iterator[pa.Table]:
         for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
             yield check(pa.Table.from_batches([batch]), str(path), np.arange(bar.n, bar.n + batch.num_rows))
             bar.update(batch.num_rows)
+        if bar.n != bar.total:
+            raise UserError(f"{path} is not a whole parquet file: it has {bar.n:,} of {bar.total:,} rows; {ANEW}")
 
 
 def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) -> pa.Table:
