@@ -8,7 +8,7 @@ BIN := .venv/bin
 ACTIVATE := . $(BIN)/activate
 # Two workers, as the smallest machine that this is for has two cores. Each takes whole files, whose fixtures are shared,
 # in their order: the slow ones come first.
-PYTEST := python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+PYTEST := python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
 COMPILE := pip-compile --quiet --strip-extras --no-header --no-emit-find-links --no-emit-index-url --annotation-style=line
 
 help: ## List the targets

@@ -30,7 +30,7 @@ def family(request: pytest.FixtureRequest) -> Family:
     return request.param
 
 
-@pytest.fixture(params=["mean", "first"])
+@pytest.fixture(params=["first", pytest.param("mean", marks=pytest.mark.slow)])
 def made(
     request: pytest.FixtureRequest, family: Family, tmp_path: Path, params_with: Callable[..., Params]
 ) -> tuple[PreTrainedModel, Padding]:

@@ -65,7 +65,7 @@ def test_logits_that_are_always_wrong_get_the_highest_temperature() -> None:
     assert fit_temperature([0, 1] * 20, np.array([[-1.0, 1.0], [1.0, -1.0]] * 20)) == pytest.approx(LIMITS[1], rel=1e-3)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("pooling", ["first", pytest.param("mean", marks=pytest.mark.slow)])
 def test_the_logits_of_a_model_are_divided_by_the_temperature_in_every_family(
     family: Family, pooling: str, tmp_path: Path, params_with: Callable[..., Params]
 ) -> None:

@@ -17,7 +17,7 @@ from sentiment.training.build import build
 from sentiment.training.lora import add_updates, merge_updates
 from tests.families import FAMILIES
 
-POOLINGS = ["mean", "first"]
+POOLINGS = ["mean", pytest.param("first", marks=pytest.mark.slow)]
 EMBEDDINGS = r"\b(\w*embeddings?(_\w+)?|wte|wpe|mask_emb)\."
 """Names of what feeds the layers, in any family; DeBERTa's norm of the relative positions has a name of its own."""
 
