@@ -30,7 +30,9 @@ def results(project: Project) -> dict[str, str]:
 
 BEGUN = "plots/training/plots"
 SAVING = "checkpoints/*/checkpoint-*"
-SAVED = "checkpoints/*/checkpoint-*/trainer_state.json"
+STATED = "checkpoints/*/checkpoint-*/trainer_state.json"
+"""The last that the Trainer writes of a checkpoint; the moving average follows."""
+SAVED = "checkpoints/*/checkpoint-*/average.safetensors"
 WRITING = "models/sentiment.tmp/*"
 
 

@@ -4,13 +4,13 @@ import signal
 
 import pytest
 
-from tests.pipeline.interruption import BEGUN, SAVED, SAVING, WRITING, contents, interrupt, results
+from tests.pipeline.interruption import BEGUN, SAVED, SAVING, STATED, WRITING, contents, interrupt, results
 from tests.project import Project
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("moment", [BEGUN, SAVING, SAVED, WRITING])
+@pytest.mark.parametrize("moment", [BEGUN, SAVING, STATED, SAVED, WRITING])
 def test_a_killed_training_is_continued_to_the_same_bytes(project: Project, moment: str) -> None:
     before = results(project)
     process = interrupt(project, signal.SIGKILL, moment)
