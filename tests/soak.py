@@ -68,7 +68,7 @@ def at_random(draw: random.Random, longest: float) -> Callable[[Project], bool]:
 def unfinished(project: Project) -> list[Path]:
     """Return the checkpoints that are being written, or were when the training was killed."""
     found = project.folder.glob("checkpoints/*/checkpoint-*")
-    return [path for path in found if not (path / "trainer_state.json").exists()]
+    return [path for path in found if not (path / "average.safetensors").exists()]
 
 
 def while_saving(draw: random.Random, known: list[Path]) -> Callable[[Project], bool]:

@@ -183,7 +183,7 @@ def test_an_experiment_in_a_temporary_workspace_is_continued_from_the_folder_tha
 ) -> None:
     arguments = ("dvc", "exp", "run", "--temp", "--name", "killed", "--set-param", "train.lr=6e-5", "train")
     process = project.start(*arguments, SENTIMENT_CHECKPOINT_DIR=str(tmp_path))
-    while process.poll() is None and not list(tmp_path.glob("*/checkpoint-*/trainer_state.json")):
+    while process.poll() is None and not list(tmp_path.glob("*/checkpoint-*/average.safetensors")):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
