@@ -18,7 +18,7 @@ from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import replacing, write_json
 from sentiment.core.labels import LABELS
-from sentiment.core.params import Export, load_params, load_preprocessing
+from sentiment.core.params import PREPROCESSING, Export, load_params, load_preprocessing
 from sentiment.core.parquet import read_parquet
 from sentiment.model.length_drift import FILE, load_length_drift
 from sentiment.model.reproducible import fix_bits
@@ -57,11 +57,12 @@ def write_companions(model: Path, folder: Path) -> None:
     """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, length drift."""
     from sentiment.text.encoding import Encoder, load_tokenizer
 
-    encode = Encoder(load_tokenizer(model), load_preprocessing(model).tokenize).bare()
+    preprocessing = load_preprocessing(model)
+    encode = Encoder(load_tokenizer(model), preprocessing.tokenize, preprocessing.emoji).bare()
     encode.tokenizer.save(str(folder / TOKENIZER))
     serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
     write_json(folder / SERVING, serving.model_dump())
-    for name in ("preprocessing.json", "provenance.json", FILE):
+    for name in (PREPROCESSING, "provenance.json", FILE):
         if (model / name).exists():
             shutil.copyfile(model / name, folder / name)
 

@@ -8,6 +8,7 @@ Writes  data/tokenized/{train,validation,test}.parquet    id, label, input_ids (
                                                           number before truncation)
         data/tokenized/validation_sentences.parquet       the same of the sentences of at most 400 validation reviews,
                                                           each with its review's label
+        data/tokenized/preprocessing.json               what the texts went through, emoji among it, for the model
         metrics/tokenize.json                             tokens per row, share truncated, share of unknown tokens
 
     python -m stages.tokenize
@@ -24,8 +25,9 @@ from tqdm import tqdm
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
-from sentiment.core.params import load_params
+from sentiment.core.params import PREPROCESSING, Preprocessing, load_params
 from sentiment.core.parquet import read_parquet, write_parquet
+from sentiment.text.emoji import unknown_emoji
 from sentiment.text.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.text.sentences import parts, sentences
 
@@ -79,13 +81,15 @@ def encode_rows(reviews: pa.Table, encode: Encoder, title: str) -> tuple[pa.Tabl
 
 
 def main() -> None:
-    params = load_params().tokenize
+    all_params = load_params()
+    params = all_params.tokenize
     tokenizer = load_tokenizer(PRETRAINED)
+    emoji = unknown_emoji(tokenizer)
     metrics = {}
     with replacing(TOKENIZED) as folder:
         for split in SPLITS:
             cut = params.of_training if split == "train" else params
-            encode = Encoder(tokenizer, cut)
+            encode = Encoder(tokenizer, cut, emoji)
             reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"])
             if split == "train":
                 reviews = cut_into_parts(reviews, params.parts)
@@ -95,6 +99,8 @@ def main() -> None:
             if split == "validation":
                 table, _ = encode_rows(cut_into_sentences(reviews), encode, "sentences")
                 write_parquet(folder / "validation_sentences.parquet", table)
+        preprocessing = Preprocessing(cleaning=all_params.subsample.cleaning, emoji=emoji, tokenize=params)
+        write_json(folder / PREPROCESSING, preprocessing.model_dump())
     write_json(METRICS, metrics)
 
 

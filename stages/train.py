@@ -2,7 +2,8 @@
 
 Differences within one standard error do not count: among such checkpoints the newest is kept.
 
-Reads   data/tokenized/{train,validation,validation_sentences}.parquet, models/pretrained/
+Reads   data/tokenized/{train,validation,validation_sentences}.parquet, data/tokenized/preprocessing.json,
+        models/pretrained/
 Writes  models/sentiment/     weights (safetensors), calibrated; tokenizer, config, preprocessing.json, provenance.json,
                               README.md; length_drift.json where the bias is corrected by length
         metrics/train.json    steps, the best one, the shift of the bias and its drift, the model's validation
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
-from sentiment.core.params import Preprocessing, load_params
+from sentiment.core.params import PREPROCESSING, load_params
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
 
@@ -83,12 +84,11 @@ def main() -> None:
         mix_in(model.base_model, pretrained, params.train.pretrained_share)
         metrics |= calibrate(model, padding, validation, sentences, params)
 
-        preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
         with replacing(MODEL) as folder:
             model.save_pretrained(folder)
             # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
             load_tokenizer(PRETRAINED).save_pretrained(folder)
-            write_json(folder / "preprocessing.json", preprocessing.model_dump())
+            shutil.copyfile(TOKENIZED / PREPROCESSING, folder / PREPROCESSING)
             if "length_drift" in metrics:
                 write_json(folder / FILE, metrics["length_drift"])
             outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}

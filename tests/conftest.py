@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from sentiment.core.openmp import wait_briefly
-from sentiment.core.params import Cleaning, Params, load_params
+from sentiment.core.params import PREPROCESSING, Cleaning, Params, Preprocessing, load_params
 from tests.heads import fit_head
 
 if TYPE_CHECKING:
@@ -182,8 +182,10 @@ def trained_once(
     model.save_pretrained(folder)
     load_tokenizer(pretrained).save_pretrained(folder)
     params = params_with(tokenize={"max_length": 64})
-    cleaning = params.subsample.cleaning.model_dump()
-    write_json(folder / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
+    preprocessing = Preprocessing(
+        cleaning=params.subsample.cleaning, emoji={"👍": "good", "👎": "bad"}, tokenize=params.tokenize
+    )
+    write_json(folder / PREPROCESSING, preprocessing.model_dump())
     write_json(folder / "provenance.json", {})
     (folder / "README.md").write_text("library_name: transformers\n\n## Use\nWith torch.\n\n## Limits\nMany.\n")
     return folder

@@ -76,17 +76,17 @@ class Train(Strict):
     correct_bias: Literal["none", "sentences", "by_length"]
     validations_per_epoch: Count
     max_minutes: float = Field(gt=0)
-    fit_budget: bool
+    over_time: Literal["run", "shorten", "stop"]
 
     @property
     def decisive(self) -> dict[str, Any]:
         """What the result depends on: all but a time limit that doesn't shorten the training."""
-        return self.model_dump(exclude=set() if self.fit_budget else {"max_minutes"})
+        return self.model_dump(exclude=set() if self.over_time == "shorten" else {"max_minutes", "over_time"})
 
     @model_validator(mode="after")
     def _a_shortened_training_runs_once(self) -> Self:
-        if self.fit_budget and self.runs > 1:
-            raise ValueError("runs: 1 where fit_budget is true (each run would be timed, and end elsewhere)")
+        if self.over_time == "shorten" and self.runs > 1:
+            raise ValueError("runs: 1 where over_time is shorten (each run would be timed, and end elsewhere)")
         return self
 
     @model_validator(mode="after")
@@ -109,9 +109,13 @@ class Train(Strict):
 
 
 class Preprocessing(Strict):
-    """What a model's texts go through before it reads them; saved beside the model."""
+    """What a model's texts go through before it reads them; saved beside the model.
+
+    `emoji` are those that its tokenizer can't spell, each with the name that is written instead.
+    """
 
     cleaning: Cleaning
+    emoji: dict[str, str]
     tokenize: Tokenize
 
 
@@ -161,7 +165,7 @@ class Params(Strict):
         if len(set(self.cross_datasets)) < len(self.cross_datasets):
             raise ValueError(f"each of cross_datasets once, not {', '.join(self.cross_datasets)}")
         for name in self.cross_datasets:
-            # Each name is part of a stage's name, of its command and of its outputs' paths.
+            # Each name is part of its files' paths.
             if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", name):
                 raise ValueError(
                     f"cross_datasets of letters, digits and . _ - /, not {name!r} "
@@ -175,7 +179,10 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     return validate(Params, read_yaml(path), path)
 
 
-def load_preprocessing(model: Path) -> Preprocessing:
-    """Read what a trained model's texts must go through; raise UserError when the file is missing or damaged."""
-    path = model / "preprocessing.json"
+PREPROCESSING = "preprocessing.json"
+
+
+def load_preprocessing(folder: Path) -> Preprocessing:
+    """Read what texts went, and must go, through; raise UserError when the file is missing or damaged."""
+    path = folder / PREPROCESSING
     return validate(Preprocessing, read_yaml(path), path)

@@ -27,7 +27,7 @@ class Scorer:
         self.params = params
         self.preprocessing = load_preprocessing(folder)
         tokenizer = load_tokenizer(folder)
-        self.encode = Encoder(tokenizer, self.preprocessing.tokenize)
+        self.encode = Encoder(tokenizer, self.preprocessing.tokenize, self.preprocessing.emoji)
         self.padding = Padding.of(tokenizer)
         self.length_drift = load_length_drift(folder)
         self.model = load(folder).to(device())

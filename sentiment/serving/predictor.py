@@ -19,6 +19,7 @@ from sentiment.core.texts import is_text
 from sentiment.metrics import scores_of
 from sentiment.model.length_drift import load_length_drift
 from sentiment.text.cleaning import clean
+from sentiment.text.emoji import EmojiNames
 from sentiment.text.encoding import BareEncoder, SpecialTokens
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Predictor:
         self.labels = serving.labels
         with _loading(folder, TOKENIZER):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize)
+        emoji_names = EmojiNames(self.preprocessing.emoji)
+        self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize, emoji_names)
         with _loading(folder, GRAPH):
             self.session = _session(folder / GRAPH, threads=1)
             # The model once more, for a review that comes by itself: all threads share each of its products.

@@ -4,8 +4,9 @@ Tokenizer families differ in their special tokens, padding side and maximum leng
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from sentiment.core.errors import UserError, loading
 from sentiment.core.params import Tokenize
 from sentiment.core.schemas import Strict
+from sentiment.text.emoji import EmojiNames, unknown_emoji
 
 if TYPE_CHECKING:
     import torch
@@ -102,10 +104,14 @@ def _fit(tokenizer: "PreTrainedTokenizerBase", config: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Encode reviews as token ids, cut to `max_length` as the parameters say, special tokens in their places."""
+    """Encode reviews as token ids, cut to `max_length` as the parameters say, special tokens in their places.
+
+    Emoji are written as their names first: those of `emoji` or, where it is None, all that the tokenizer can't spell.
+    """
 
     tokenizer: "PreTrainedTokenizerBase"
     params: Tokenize
+    emoji: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         limit = self.tokenizer.model_max_length
@@ -117,15 +123,20 @@ class Encoder:
 
     def __call__(self, texts: Iterable[str]) -> Iterator["Encoded"]:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
-        ids = self.bare().ids if self.tokenizer.is_fast else self._slow_ids
-        return _encode(texts, ids, self._special_tokens(), self.params)
+        if self.tokenizer.is_fast:
+            return self.bare()(texts)
+        return _encode(texts, self._slow_ids, self.emoji_names, self._special_tokens(), self.params)
+
+    @cached_property
+    def emoji_names(self) -> EmojiNames:
+        return EmojiNames(unknown_emoji(self.tokenizer) if self.emoji is None else self.emoji)
 
     def bare(self) -> "BareEncoder":
         """Return the same encoder without transformers; it takes a fast tokenizer, and leaves that as it is."""
         from tokenizers import Tokenizer
 
         backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-        return BareEncoder(backend, self._special_tokens(), self.params)
+        return BareEncoder(backend, self._special_tokens(), self.params, self.emoji_names)
 
     def _slow_ids(self, texts: list[str]) -> list[list[int]]:
         """Return each text's ids, whole and without special tokens; one that says "[SEP]" means the letters."""
@@ -165,6 +176,7 @@ class BareEncoder:
     tokenizer: "Tokenizer"
     special: SpecialTokens
     params: Tokenize
+    emoji_names: EmojiNames
 
     def __post_init__(self) -> None:
         self.tokenizer.no_truncation()
@@ -174,7 +186,7 @@ class BareEncoder:
 
     def __call__(self, texts: Iterable[str]) -> Iterator["Encoded"]:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
-        return _encode(texts, self.ids, self.special, self.params)
+        return _encode(texts, self.ids, self.emoji_names, self.special, self.params)
 
     def ids(self, texts: list[str]) -> list[list[int]]:
         """Return each text's ids, whole and without special tokens."""
@@ -183,11 +195,15 @@ class BareEncoder:
 
 
 def _encode(
-    texts: Iterable[str], ids_of: Callable[[list[str]], list[list[int]]], special: SpecialTokens, params: Tokenize
+    texts: Iterable[str],
+    ids_of: Callable[[list[str]], list[list[int]]],
+    emoji_names: EmojiNames,
+    special: SpecialTokens,
+    params: Tokenize,
 ) -> Iterator["Encoded"]:
     room = params.max_length - len(special.before) - len(special.after)
     reserved = set(special.reserved)
-    remaining = iter(texts)
+    remaining = map(emoji_names, texts)
     while chunk := list(islice(remaining, CHUNK)):
         for found in ids_of(chunk):
             # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.

@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.core.params import load_params
+from sentiment.core.params import PREPROCESSING, Preprocessing, load_params
 from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate as figures_of
 from sentiment.metrics import scores_of
@@ -65,6 +65,8 @@ def folder(
         for split in ("train", "validation", "test"):
             pq.write_table(table, tmp_path / "data" / place / f"{split}.parquet")
     pq.write_table(tokenized, tmp_path / "data/tokenized/validation_sentences.parquet")
+    preprocessing = Preprocessing(cleaning=load_params().subsample.cleaning, emoji={}, tokenize=load_params().tokenize)
+    write_json(tmp_path / "data/tokenized" / PREPROCESSING, preprocessing.model_dump())
     return tmp_path
 
 

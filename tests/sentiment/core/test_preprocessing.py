@@ -13,7 +13,9 @@ from sentiment.core.params import Params, Preprocessing, load_preprocessing
 
 def test_preprocessing_is_read_as_train_wrote_it(tmp_path: Path, params_with: Callable[..., Params]) -> None:
     params = params_with()
-    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, tokenize=params.tokenize)
+    preprocessing = Preprocessing(
+        cleaning=params.subsample.cleaning, emoji={"👎": "thumbs down"}, tokenize=params.tokenize
+    )
     write_json(tmp_path / "preprocessing.json", preprocessing.model_dump())
     assert load_preprocessing(tmp_path) == preprocessing
 

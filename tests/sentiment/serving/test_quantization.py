@@ -11,13 +11,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from sentiment.core.files import write_json
-from sentiment.core.params import Params
+from sentiment.core.params import PREPROCESSING, Params, Preprocessing
 from sentiment.metrics import scores_of
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
 from sentiment.serving.graph import to_onnx
 from sentiment.serving.predictor import Predictor
 from sentiment.serving.quantization import attention_products, largest_values, quantize
+from sentiment.text.emoji import unknown_emoji
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.build import build
 from stages.export import write_companions
@@ -42,8 +43,9 @@ def test_every_family_is_exported_with_the_logits_it_had(
     build(tmp_path / "pretrained", tokenizer, params.train).save_pretrained(trained)
     tokenizer.save_pretrained(trained)
     write_json(trained / "provenance.json", {})
-    cleaning = params.subsample.cleaning.model_dump()
-    write_json(trained / "preprocessing.json", {"cleaning": cleaning, "tokenize": params.tokenize.model_dump()})
+    emoji = unknown_emoji(tokenizer)
+    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, emoji=emoji, tokenize=params.tokenize)
+    write_json(trained / PREPROCESSING, preprocessing.model_dump())
     texts = [*toy_reviews["text"].to_pylist()[:20], "", "[SEP] </s> <|endoftext|> <pad>", "it's … 😀 " * 30]
     sequences = [review.input_ids for review in Encoder(tokenizer, params.tokenize)(texts)]
 
