@@ -203,23 +203,10 @@ def profiles(train: pa.Table, test: pa.Table, params: Params) -> dict[str, dict[
     return {"training": shares_of_time(learning), "evaluation": shares_of_time(predicting)}
 
 
-def stage_commands(stages: dict[str, Any], params: Params) -> dict[str, list[str]]:
-    """Return each stage's arguments, given dvc.yaml's stages: the first cross dataset's name for those that take one.
-
-    Without cross datasets there are no such stages.
-    """
-    each = {name for name, stage in stages.items() if "foreach" in stage}
-    arguments = params.cross_datasets[:1]
-    return {name: arguments if name in each else [] for name in stages if arguments or name not in each}
-
-
-def memory(project: Path, params: Params) -> dict[str, int]:
+def memory(project: Path) -> dict[str, int]:
     """Return each stage's peak resident memory in bytes, run in a copy of the project for one epoch."""
-    commands = stage_commands(YAML().load(Path("dvc.yaml"))["stages"], params)
-    return {
-        stage: peak_memory(f"stages.{stage}", *arguments, folder=project)[0]
-        for stage, arguments in tqdm(commands.items(), desc="memory")
-    }
+    stages = YAML().load(Path("dvc.yaml"))["stages"]
+    return {name: peak_memory(f"stages.{name}", folder=project)[0] for name in tqdm(stages, desc="memory")}
 
 
 def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, float]]:
@@ -236,14 +223,14 @@ def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, f
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what the stages need, with one epoch in the parameters and time enough for it."""
+    """Copy what the stages need, with one epoch in the parameters."""
     for name in ("benchmarks", "sentiment", "stages", "own", "data", "models"):
         shutil.copytree(name, folder / name)
     for name in ("catalog.yaml", "requirements.txt"):
         shutil.copy(name, folder)
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
-    params["train"] |= {"epochs": 1, "max_minutes": 60}
+    params["train"]["epochs"] = 1
     yaml.dump(params, folder / "params.yaml")
 
 
@@ -281,7 +268,7 @@ def main() -> None:
         project = Path(temporary)
         copy_project(project)
         results["growth"] = growth(project, train, GROWTH_ROWS)
-        results["memory"] = memory(project, params)
+        results["memory"] = memory(project)
     write_json(RESULTS[arithmetic()], results)
 
 

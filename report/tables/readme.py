@@ -111,7 +111,7 @@ def ways() -> str:
     whole = f"`dvc exp run -S dataset=imdb -S model=distilbert-base-uncased {large}`"
     published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"
     command, about, expect = on_imdb(best_on_imdb())
-    about += ", else add `-S train.fit_budget=true`"
+    about += ", else add `-S train.over_time=shorten`"
     per_thousand = f"per 1,000 reviews like the films: {minutes(tokens / reviews * 1000)}"
     return table(
         ["you have", "and want", "command", "about", "expect"],

@@ -1,20 +1,27 @@
-"""How many training steps fit into a time limit."""
+"""How long a training will take, and what happens where that is more than its time limit."""
 
+import os
 import time
 from collections.abc import Sequence
-from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
 from tqdm import tqdm
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sentiment.core.errors import UserError
+from sentiment.core.params import Train
 from sentiment.model.device import uses_bf16
 from sentiment.text.encoding import Padding
 
-TIMED_STEPS = 5
+WARMUP_STEPS = 2
+"""The first steps prepare what the others find, and tell nothing of their speed."""
+TIMED_SECONDS = 15
+"""A prediction rests on so much work: fewer seconds may be those of another program's burst."""
+MISTAKEN = 1.5
+"""A prediction that is wrong by this factor is made again."""
 MARGIN = 0.9
 """Share of the time limit that is planned for; the rest allows for other load on the machine."""
 FEWEST_STEPS = 10
@@ -22,18 +29,105 @@ FORWARD = 1 / 3
 """What reading a token costs, as a share of learning from it (Kaplan et al. 2020, arXiv:2001.08361)."""
 
 
+class TimeLimit(TrainerCallback):
+    """Say how long the training takes, and act as `over_time` says where that is more than `max_minutes`.
+
+    Each of `runs` has an equal share of them. The time left is predicted from the tokens of the remaining steps and the
+    speed of some seconds of work, and again when the speed has changed. Raises UserError, unless `over_time` is run: as
+    soon as the prediction is beyond the limit, or when the minutes are over.
+    """
+
+    def __init__(self, params: Train, step_costs: np.ndarray) -> None:
+        self.params = params
+        self.step_costs = step_costs
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.started = time.monotonic()
+        self.steps, self.seconds, self.tokens = 0, 0.0, 0
+        self.predicted: float | None = None
+        self.warned = False
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.step_started = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        now = time.monotonic()
+        limit, runs = self.params.max_minutes, self.params.runs
+        if (
+            self.params.over_time != "run"
+            and now - self.started > limit * 60 / runs
+            and state.global_step < len(self.step_costs)
+        ):
+            share = "" if runs == 1 else f", shared by {runs} runs,"
+            raise UserError(
+                f"train.max_minutes of {limit:g}{share} are over at step {state.global_step} of "
+                f"{len(self.step_costs)}: with a higher limit, or train.over_time: run, the same command continues "
+                "from the newest checkpoint, if there was one already"
+            )
+        self.steps += 1
+        if self.steps > WARMUP_STEPS:
+            self.seconds += now - self.step_started
+            self.tokens += self.step_costs[state.global_step - 1]
+            if self.seconds >= TIMED_SECONDS:
+                self._predict(state.global_step, now, self.tokens / self.seconds)
+                self.seconds, self.tokens = 0.0, 0
+
+    def _predict(self, step: int, now: float, speed: float) -> None:
+        minutes = (now - self.started + self.step_costs[step:].sum() / speed) / 60
+        if self.predicted and 1 / MISTAKEN < minutes / self.predicted < MISTAKEN:
+            return
+        takes, times = "takes" if self.predicted is None else "now takes", ""
+        self.predicted = minutes
+        if self.params.runs > 1:
+            times = f"{self.params.runs} times "
+        tqdm.write(
+            f"training {takes} about {times}{minutes:.1f} min at {speed:,.0f} tokens/s, validation aside{other_load()}"
+        )
+        minutes *= self.params.runs
+        limit = self.params.max_minutes
+        if minutes <= limit or self.warned:
+            return
+        lower = f"{'train.runs, ' if times else ''}subsample.train_size, tokenize.max_length or train.epochs"
+        if self.params.over_time == "run":
+            self.warned = True
+            tqdm.write(
+                f"that is more than train.max_minutes of {limit:g}, and goes on as train.over_time is run; to shorten "
+                f"it, lower {lower}, or let train.over_time be shorten"
+            )
+        else:
+            raise UserError(
+                f"training would take about {minutes:.0f} min, but train.max_minutes is {limit:g}{other_load()}: lower "
+                f"{lower}, raise the limit, or let train.over_time be run"
+            )
+
+
+def other_load() -> str:
+    """Say that other programs keep the processors busy, if they do; nothing where the system can't tell."""
+    load, processors = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0, os.cpu_count() or 1
+    if load < 1.25 * processors:
+        return ""
+    return f" (other programs slow it down: a load of {load:.1f} on {processors} processors)"
+
+
 def measured_speed(
     model: PreTrainedModel, padding: Padding, train: Dataset, batches: Sequence[np.ndarray], precision: str
 ) -> float:
     """Return the tokens per second, padding included, that the model trains on; weights and random state stay the same.
 
-    Times the forward and backward pass of a few batches, the first of which warms up. `train` has input_ids, labels.
+    Times the forward and backward pass of batches for TIMED_SECONDS, once the first ones have warmed up. `train` has
+    input_ids and labels.
     """
     device = model.device
-    speeds = []
+    seconds = tokens = 0.0
     with torch.random.fork_rng(enabled=True):
         model.train()
-        for rows in islice(batches, TIMED_STEPS):
+        for step, rows in enumerate(batches):
+            if seconds >= TIMED_SECONDS:
+                break
             started = time.monotonic()
             batch = padding([train[int(row)] for row in rows])
             with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(precision, device)):
@@ -41,9 +135,11 @@ def measured_speed(
             loss.backward()
             if device.type == "cuda":
                 torch.cuda.synchronize()
-            speeds.append(batch["input_ids"].numel() / max(1e-6, time.monotonic() - started))
+            if step >= min(WARMUP_STEPS, len(batches) - 1):
+                seconds += max(1e-6, time.monotonic() - started)
+                tokens += batch["input_ids"].numel()
             model.zero_grad()
-    return float(np.median(speeds[1:] or speeds))
+    return tokens / seconds
 
 
 def fitting_steps(speed: float, step_costs: np.ndarray, validation_tokens: int, max_minutes: float) -> int:

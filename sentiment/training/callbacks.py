@@ -1,20 +1,15 @@
-"""Trainer callbacks: validations, the time limit, saving when interrupted, progress and live curves."""
+"""Trainer callbacks: validations, saving when interrupted, progress and live curves."""
 
 import math
 import signal
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-import numpy as np
 from dvclive import Live
 from tqdm import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sentiment.core.errors import UserError
-
-STEPS_BEFORE_PREDICTION = 10
 CURVES = {
     "loss": "train/loss",
     "learning_rate": "train/learning_rate",
@@ -37,57 +32,6 @@ class Validations(TrainerCallback):
         if step in self.within or state.global_step == state.max_steps:
             # A checkpoint does not hold the loss since the last entry of the log, so the log must not lag behind it.
             control.should_log = control.should_evaluate = control.should_save = True
-
-
-class TimeLimit(TrainerCallback):
-    """Stop a training that does not fit into `max_minutes`: as soon as this can be predicted, or when they are over.
-
-    Each of `runs` has an equal share of them. The time left is predicted from the tokens of the remaining steps and the
-    median speed of the first ones. Raises UserError.
-    """
-
-    def __init__(self, max_minutes: float, step_costs: np.ndarray, runs: int = 1) -> None:
-        self.max_minutes = max_minutes
-        self.runs = runs
-        self.step_costs = step_costs
-        self.speeds: list[float] = []
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.started = time.monotonic()
-
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.step_started = time.monotonic()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        now = time.monotonic()
-        if now - self.started > self.max_minutes * 60 / self.runs and state.global_step < state.max_steps:
-            share = "" if self.runs == 1 else f", shared by {self.runs} runs,"
-            raise UserError(
-                f"train.max_minutes of {self.max_minutes:g}{share} are over at step {state.global_step} of "
-                f"{state.max_steps}: "
-                "with a higher limit the same command continues from the newest checkpoint, if there was one already"
-            )
-        if len(self.speeds) < STEPS_BEFORE_PREDICTION:
-            self.speeds.append(self.step_costs[state.global_step - 1] / max(1e-3, now - self.step_started))
-            if len(self.speeds) == STEPS_BEFORE_PREDICTION:
-                self._predict(state.global_step, now)
-
-    def _predict(self, step: int, now: float) -> None:
-        speed = float(np.median(self.speeds))
-        minutes = (now - self.started + self.step_costs[step:].sum() / speed) / 60
-        times, runs = ("", "") if self.runs == 1 else (f"{self.runs} times ", "train.runs, ")
-        tqdm.write(f"training takes about {times}{minutes:.1f} min at {speed:,.0f} tokens/s, validation aside")
-        minutes *= self.runs
-        if minutes > self.max_minutes:
-            raise UserError(
-                f"training would take about {minutes:.0f} min, but train.max_minutes is {self.max_minutes:g}: lower "
-                f"{runs}subsample.train_size, tokenize.max_length or train.epochs, raise the limit, or let "
-                "train.fit_budget shorten the training"
-            )
 
 
 class SaveWhenInterrupted(TrainerCallback):

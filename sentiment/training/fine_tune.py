@@ -28,8 +28,8 @@ from sentiment.model.prediction import fused_attention
 from sentiment.text.encoding import Padding
 from sentiment.training.averaging import BEST, MovingAverage, best_step
 from sentiment.training.batches import LengthBucketSampler
-from sentiment.training.budget import fitting_steps, measured_speed
-from sentiment.training.callbacks import LiveCurves, Progress, SaveWhenInterrupted, TimeLimit, Validations
+from sentiment.training.budget import TimeLimit, fitting_steps, measured_speed
+from sentiment.training.callbacks import LiveCurves, Progress, SaveWhenInterrupted, Validations
 from sentiment.training.checkpoints import newest_complete
 
 WEIGHT_DECAY = 0.01
@@ -108,7 +108,7 @@ def fine_tune(
     if checkpoint:
         print(f"continuing from {checkpoint}")
         steps = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).max_steps
-    elif params.train.fit_budget:
+    elif params.train.over_time == "shorten":
         speed = measured_speed(model, padding, dataset, sampler.batches(0), params.precision)
         validation_tokens = pc.sum(lengths).as_py() * params.train.epochs * params.train.validations_per_epoch
         steps = fitting_steps(speed, costs, validation_tokens, params.train.max_minutes)
@@ -124,7 +124,7 @@ def fine_tune(
         compute_metrics=compute_metrics,
         callbacks=[
             Validations(sampler.steps_per_epoch, params.train.validations_per_epoch),
-            TimeLimit(params.train.max_minutes, costs[:steps], params.train.runs),
+            TimeLimit(params.train, costs[:steps]),
             LiveCurves(curves),
             interruption,
         ],

@@ -18,12 +18,12 @@ from transformers import AutoModel, BertConfig
 from benchmarks import gpu, speed, timing
 from benchmarks.costs import MODELS, flops_per_token
 from benchmarks.recipes import batches_of_tokens, recipes
-from benchmarks.speed import KINDS, flops, shares_of_time, stage_commands
+from benchmarks.speed import KINDS, flops, shares_of_time
 from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
 from report.tables import performance
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.core.params import Params, load_params
+from sentiment.core.params import Params
 
 SPEEDS = st.lists(st.floats(1, 1e6), min_size=1, max_size=9)
 
@@ -208,11 +208,3 @@ def test_the_table_of_a_gpu_has_a_row_for_each_model_work_and_rival(
         "| small | training, tokens/s | 3,000 | stock | 1,500 | **2.00** (2.00 to 2.00) |",
         "| small | evaluation, reviews/s | 3,000 | stock | 1,500 | **2.00** (2.00 to 2.00) |",
     ]
-
-
-@pytest.mark.parametrize(("datasets", "first"), [(["books", "travel"], ["books"]), ([], None)])
-def test_memory_is_measured_of_every_stage_once(datasets: list[str], first: list[str] | None) -> None:
-    params = load_params().model_copy(update={"cross_datasets": datasets})
-    stages = {"train": {"cmd": "train"}, "download_cross": {"foreach": "${cross_datasets}"}}
-
-    assert stage_commands(stages, params) == {"train": []} | ({"download_cross": first} if first else {})

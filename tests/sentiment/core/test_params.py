@@ -29,7 +29,8 @@ ILLEGAL = {
     "train.pretrained_share": ("0.9", "a valid number"),
     "train.correct_bias": (True, "'none', 'sentences' or 'by_length'"),
     "tokenize.head_share": (1.5, "less than or equal to 1"),
-    "train.fit_budget": (1, "a valid boolean"),
+    "train.over_time": ("go", "'run', 'shorten' or 'stop'"),
+    "subsample.balance": (1, "a valid boolean"),
 }
 """An example of each way to be illegal; test_hostile_params.py looks for others, under every key."""
 
@@ -117,8 +118,8 @@ def test_an_empty_list_is_refused_where_something_must_be_in_it(key: str) -> Non
     [
         (
             [("  runs: 1", "  runs: 2")],
-            ("fit_budget: false", "fit_budget: true"),
-            "runs: 1 where fit_budget is true (each run would be timed, and end elsewhere)",
+            ("over_time: run", "over_time: shorten"),
+            "runs: 1 where over_time is shorten (each run would be timed, and end elsewhere)",
         ),
         (
             [("pretrained_share: 0.2", "pretrained_share: 0.5"), ("freeze: embeddings", "freeze: none")],
@@ -157,7 +158,7 @@ def test_what_is_frozen_must_suit(tmp_path: Path, change: tuple[str, str], suits
 
 
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:
-    path = written(tmp_path, ("dataset: films\n", "dataset: books\n"))
+    path = written(tmp_path, ("dataset: reviews\n", "dataset: books\n"))
     with pytest.raises(UserError, match="it needs cross_datasets without books, which is the dataset that is trained"):
         load_params(path)
     path = written(tmp_path, ("- travel\n", "- books\n"))

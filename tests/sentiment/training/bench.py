@@ -10,8 +10,8 @@ from transformers import PreTrainedModel, set_seed
 
 from sentiment.core.params import Params
 from sentiment.text.encoding import Padding
+from sentiment.training.budget import TimeLimit
 from sentiment.training.build import build
-from sentiment.training.callbacks import TimeLimit
 from sentiment.training.fine_tune import fine_tune
 from sentiment.training.runs import fine_tune_several
 

@@ -13,7 +13,7 @@ from transformers import Trainer
 
 from sentiment.core.errors import UserError
 from sentiment.core.params import Params
-from sentiment.training import budget, callbacks, fine_tune
+from sentiment.training import budget, fine_tune
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.checkpoints import newest_complete
 from tests.sentiment.training.bench import TINY, Bench
@@ -108,9 +108,9 @@ def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
 ) -> None:
     # A clock that is a minute on whenever it is looked at.
     minutes = count()
-    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: 60.0 * next(minutes)))
+    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: 60.0 * next(minutes)))
     with pytest.raises(UserError, match=r"^train\.max_minutes of 12 are over at step \d+ of 16: "):
-        bench.train(tiny(max_minutes=12), "run")
+        bench.train(tiny(max_minutes=12, over_time="stop"), "run")
     monkeypatch.undo()
     assert bench.checkpoints("run").joinpath("checkpoint-4").is_dir()
     assert bench.train(tiny(), "run")[1]["steps"] == 16
@@ -118,7 +118,7 @@ def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
 
 def test_a_training_that_fits_its_budget_is_what_it_is_without_one(bench: Bench, tiny: Callable[..., Params]) -> None:
     model, metrics = bench.train(tiny(), "without")
-    fitted, same = bench.train(tiny(fit_budget=True), "with")
+    fitted, same = bench.train(tiny(over_time="shorten"), "with")
     assert same == metrics
     assert bench.curves("with") == bench.curves("without")
     assert all(torch.equal(weight, fitted.state_dict()[name]) for name, weight in model.state_dict().items())
@@ -127,7 +127,7 @@ def test_a_training_that_fits_its_budget_is_what_it_is_without_one(bench: Bench,
 def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_continued_at_that_length(
     bench: Bench, tiny: Callable[..., Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params = tiny(fit_budget=True, max_minutes=1)
+    params = tiny(over_time="shorten", max_minutes=1)
     sampler = LengthBucketSampler([len(ids) for ids in bench.reviews["input_ids"].to_pylist()], 8, params.seed)
     fits_eleven = sampler.padded_tokens(2)[:11].sum() / 54 + 1
     monkeypatch.setattr(fine_tune, "measured_speed", lambda *_: fits_eleven)

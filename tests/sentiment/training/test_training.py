@@ -1,15 +1,11 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from sentiment.core.errors import UserError
-from sentiment.training import callbacks
 from sentiment.training.batches import BUCKET_BATCHES, LengthBucketSampler
-from sentiment.training.callbacks import TimeLimit, Validations
+from sentiment.training.callbacks import Validations
 
 
 @given(
@@ -64,60 +60,3 @@ def test_validations_are_spread_over_each_epoch_and_end_it(steps: int, per_epoch
         assert control.should_evaluate == control.should_save
         seen += [step] if control.should_save else []
     assert seen == expected
-
-
-def clock(limit: TimeLimit, monkeypatch: pytest.MonkeyPatch, times: dict[int, tuple[float, float]]) -> None:
-    """Let steps begin and end at these seconds of the training."""
-    now = 1000.0
-    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: now))
-    state = TrainerState(max_steps=100)
-    arguments = (TrainingArguments("unused"), state, TrainerControl())
-    limit.on_train_begin(*arguments)
-    for step, (begin, end) in times.items():
-        now, state.global_step = 1000 + begin, step - 1
-        limit.on_step_begin(*arguments)
-        now, state.global_step = 1000 + end, step
-        limit.on_step_end(*arguments)
-
-
-def test_a_training_that_will_not_fit_stops_early_with_the_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The first of 100 equal steps takes 50 s, the others 10 s each: 50 + 99 * 10 s = 17.3 min.
-    times = {1: (0.0, 50.0)} | {step: (10.0 * step + 30, 10.0 * step + 40) for step in range(2, 11)}
-    clock(TimeLimit(17.4, np.full(100, 64)), monkeypatch, times)
-    with pytest.raises(UserError) as caught:
-        clock(TimeLimit(17.2, np.full(100, 64)), monkeypatch, times)
-    assert str(caught.value) == (
-        "training would take about 17 min, but train.max_minutes is 17.2: lower subsample.train_size, "
-        "tokenize.max_length or train.epochs, raise the limit, or let train.fit_budget shorten the training"
-    )
-
-
-def test_each_of_several_runs_has_its_share_of_the_time(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # 17.3 min, as above.
-    times = {1: (0.0, 50.0)} | {step: (10.0 * step + 30, 10.0 * step + 40) for step in range(2, 11)}
-    clock(TimeLimit(34.8, np.full(100, 64), runs=2), monkeypatch, times)
-    assert "training takes about 2 times 17.3 min at 6 tokens/s" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"would take about 35 min, but train.max_minutes is 34.4: lower train.runs, "):
-        clock(TimeLimit(34.4, np.full(100, 64), runs=2), monkeypatch, times)
-    with pytest.raises(UserError, match=r"^train.max_minutes of 3, shared by 2 runs, are over at step 3 of 100: "):
-        clock(TimeLimit(3, np.full(100, 64), runs=2), monkeypatch, {1: (0, 1), 2: (1, 90), 3: (90, 90.1)})
-
-
-def test_the_prediction_goes_by_tokens_and_counts_from_where_a_run_continues(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    costs = np.array([1000] * 50 + [10] * 25 + [40] * 25)
-    # Continued after step 60: 10 steps of 10 tokens take 10 s, and 5 * 10 + 25 * 40 tokens are left.
-    clock(TimeLimit(60, costs), monkeypatch, {step: (step - 61.0, step - 60.0) for step in range(61, 71)})
-    assert "training takes about 1.9 min at 10 tokens/s" in capsys.readouterr().out
-
-
-def test_a_training_whose_time_is_over_stops_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError) as caught:
-        clock(TimeLimit(1.5, np.full(100, 64)), monkeypatch, {1: (0, 1), 2: (1, 90), 3: (90, 90.1)})
-    assert str(caught.value) == (
-        "train.max_minutes of 1.5 are over at step 3 of 100: "
-        "with a higher limit the same command continues from the newest checkpoint, if there was one already"
-    )
