@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import Labels
@@ -53,12 +53,20 @@ class ModelEntry(Entry):
         return {key: source[theirs] for key, theirs in keys.items() if theirs in source} | content
 
 
+Condition = dict[Name, Names]
+"""For each column the value, or the values, that a row may have there."""
+Conditions = Annotated[list[Condition], BeforeValidator(lambda given: [given] if isinstance(given, dict) else given)]
+
+
 class Split(Strict):
-    """Which rows of which files make up a split: those whose columns equal `where`; there must be `rows` if given."""
+    """Which rows of which files make up a split: those that meet a condition of `where`, or all where there is none.
+
+    There must be `rows` of them if that is given.
+    """
 
     file: Names
     rows: Annotated[int, Field(gt=0)] | None = None
-    where: dict[Name, str] = Field(default_factory=dict)
+    where: Conditions = Field(default_factory=list)
 
 
 class DatasetEntry(Entry):

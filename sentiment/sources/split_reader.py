@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import reduce
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from sentiment.core.files import replacing
 from sentiment.core.labels import LABELS
 from sentiment.core.parquet import WRITING
 from sentiment.reviews.table import SCHEMA, check
-from sentiment.sources.catalog import DatasetEntry, SplitName
+from sentiment.sources.catalog import Condition, DatasetEntry, SplitName
 from sentiment.sources.label_reader import DROPPED, LabelReader, declared_labels
 from sentiment.tables.reader import Reader
 
@@ -37,7 +38,7 @@ class SplitReader:
     def __iter__(self) -> Iterator[pa.Table]:
         """Yield checked tables in reviews.SCHEMA; raise UserError naming file, row and remedy."""
         entry, where = self.entry, self.entry.splits[self.split].where
-        columns = list(dict.fromkeys([*entry.text, entry.label, *where]))
+        columns = list(dict.fromkeys([*entry.text, entry.label, *chain.from_iterable(where)]))
         labels = entry.labels or declared_labels(self.paths[0], entry.label, self.key)
         read_labels = LabelReader(entry.label, labels, self.key)
         sizes = [path.stat().st_size for path in self.paths]
@@ -96,14 +97,19 @@ def _regroup(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _choose(
-    table: pa.Table, rows: NDArray[np.int64], where: dict[str, str], place: str
+    table: pa.Table, rows: NDArray[np.int64], where: list[Condition], place: str
 ) -> tuple[pa.Table, NDArray[np.int64]]:
-    """Return the rows whose columns have the wanted values, and their numbers."""
-    for column, value in where.items():
+    """Return the rows that meet one of the conditions, if there are any, and their numbers."""
+    if not where:
+        return table, rows
+    for column in sorted(set(chain.from_iterable(where))):
         _require_text(table, column, place)
-        chosen = pc.fill_null(pc.equal(table[column], value), False)
-        table, rows = table.filter(chosen), rows[chosen.to_numpy()]
-    return table, rows
+    met = (
+        reduce(pc.and_, (pc.is_in(table[column], pa.array(values)) for column, values in condition.items()))
+        for condition in where
+    )
+    chosen = reduce(pc.or_, met)
+    return table.filter(chosen), rows[chosen.to_numpy()]
 
 
 def _join(table: pa.Table, columns: list[str], place: str) -> pa.ChunkedArray:

@@ -80,6 +80,21 @@ def test_a_split_holds_the_rows_that_its_conditions_choose(entry: Entry, write: 
     assert table.to_pydict() == {"text": ["odd", "great"], "label": [0, 1]}
 
 
+@pytest.mark.parametrize(
+    ("where", "chosen"),
+    [
+        ({"topic": ["a", "b"]}, ["fine", "dull", "odd", "great"]),
+        ({"topic": ["b", "c"], "review": ["fine", "odd", "great"]}, ["odd", "great"]),
+        ([{"topic": "b", "review": "great"}, {"review": ["dull", "great"]}], ["dull", "great"]),
+        ([{"topic": "a", "review": "dull"}, {"topic": "b"}], ["dull", "odd", "great"]),
+    ],
+)
+def test_a_condition_may_list_values_and_one_of_several_must_hold(
+    entry: Entry, write: Callable[..., pa.Table], where: Any, chosen: list[str]
+) -> None:
+    assert write(entry(RATED, STARS, rows=len(chosen), where=where))["text"].to_pylist() == chosen
+
+
 def test_rows_whose_label_says_so_are_dropped_and_counted(entry: Entry, tmp_path: Path) -> None:
     table = RATED.set_column(1, "stars", pa.array([5, 3, 2, 3]))
     split = SplitReader(entry(table, STARS), "train", [tmp_path / "reviews.parquet"], in_catalog=True)
