@@ -5,13 +5,15 @@ Writes  data/subsampled/{train,validation,test}.parquet    id, text, label; sort
         metrics/subsample.json                             rows read, dropped by reason and kept
 
 The test split depends on neither the seed nor the order of rows: experiments with other seeds are scored on the same.
-The splits are drawn first; then what leaks between them is dropped, so that only what was drawn needs comparing.
+The splits are drawn first; then short reviews of like words come on one side of the cut between train and validation,
+and what leaks between the splits is dropped, so that only what was drawn needs comparing.
 
     python -m stages.subsample
 """
 
 import shutil
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,8 @@ from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
 from sentiment.core.params import Params, Subsample, load_params
 from sentiment.core.parquet import write_batches
-from sentiment.reviews.disk_sort import read_sorted, write_buckets
+from sentiment.reviews.companions import companions, exchange
+from sentiment.reviews.disk_sort import read_sorted, rewrite_buckets, write_buckets
 from sentiment.reviews.leaks import NONE, count_leaks, leaks_between_splits
 from sentiment.reviews.selection import cut, draw, require_both_labels, select, survey, without
 from sentiment.reviews.table import read_reviews
@@ -87,12 +90,32 @@ def draw_splits(params: Params, aside: Path) -> tuple[dict[str, pd.DataFrame], d
     return splits, counts
 
 
+def keep_companions_together(splits: dict[str, pd.DataFrame], aside: Path, seed: int) -> dict[str, pd.DataFrame]:
+    """Let companions change between train and validation so that none are parted; return the splits that result."""
+    texts = {
+        name: (table["text"].to_pylist() for table in read_sorted(aside, name, "look for companions"))
+        for name in ("validation", "train")
+    }
+    pairs = companions(list(chain.from_iterable(texts["validation"])), texts["train"])
+    ids = {name: splits[name].id.to_numpy() for name in texts}
+    leave, join = exchange(pairs, ids["validation"], ids["train"], f"companions {seed}")
+    if not len(leave) and not len(join):
+        return splits
+    both = pd.concat([splits["train"], splits["validation"]]).sort_values("id", ignore_index=True)
+    validates = both.id.isin(np.setdiff1d(ids["validation"], leave)) | both.id.isin(join)
+    changed = {"train": both[~validates], "validation": both[validates]}
+    changed = {name: reviews.reset_index(drop=True) for name, reviews in changed.items()}
+    rewrite_buckets(changed, aside)
+    return splits | changed
+
+
 def main() -> None:
     params = load_params()
     kept = {}
     with replacing(SUBSAMPLED) as folder:
         aside = folder / "aside"
         splits, counts = draw_splits(params, aside)
+        splits = keep_companions_together(splits, aside, params.seed)
         leaks = leaks_between_splits(
             lambda name: (table["text"].to_pylist() for table in read_sorted(aside, name, "look for leaks")),
             params.subsample.near_duplicate,

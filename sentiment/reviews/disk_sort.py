@@ -1,5 +1,6 @@
 """Sort tables of any size by id: rows go into buckets on disk, each of which is then sorted in memory."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,21 @@ def write_buckets(rows: Iterable[pa.Table], splits: dict[str, pd.DataFrame], fol
                     writers[path].write_table(table.filter(pa.array(buckets == bucket)))
     # Arrow holds on to freed memory: after millions of rows some 0.2 GB, which the next step can use.
     pa.default_memory_pool().release_unused()
+
+
+def rewrite_buckets(splits: dict[str, pd.DataFrame], folder: Path) -> None:
+    """Sort what is in the splits' buckets into buckets anew, as reviews changed from one of the splits to another."""
+
+    def rows() -> Iterator[pa.Table]:
+        for name in splits:
+            for path in sorted((folder / name).iterdir()):
+                with pa.ipc.open_stream(path) as stream:
+                    yield stream.read_all()
+
+    write_buckets(rows(), splits, folder / "rewritten")
+    for name in splits:
+        shutil.rmtree(folder / name)
+        (folder / "rewritten" / name).rename(folder / name)
 
 
 def read_sorted(folder: Path, split: str, title: str) -> Iterator[pa.Table]:

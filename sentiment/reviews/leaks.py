@@ -46,7 +46,8 @@ HALF = np.uint64(32)
 WORD = re.compile(r"[^\W_]+")
 
 
-def _words(text: str) -> str:
+def words_of(text: str) -> str:
+    """Return a text's words, in small letters, with a blank between."""
     return " ".join(WORD.findall(text.casefold()))
 
 
@@ -69,7 +70,7 @@ def _normalize(texts: Iterable[str]) -> tuple[list[str], NDArray[np.uint64]]:
 
     def letters() -> Iterator[str]:
         for text in texts:
-            words.append(_words(text))
+            words.append(words_of(text))
             yield _letters(words[-1]) or text
 
     ids = content_ids(letters())
@@ -81,9 +82,10 @@ def _contained(one: str, other: str) -> bool:
     return len(shorter) >= MIN_LETTERS and shorter in longer
 
 
-def _similarity(one: str, other: str) -> float:
-    pairs, others = set(_pairs(one)), set(_pairs(other))
-    return len(pairs & others) / len(pairs | others)
+def jaccard(one: Iterable[str], other: Iterable[str]) -> float:
+    """Return the share of what either has that both have."""
+    ours, theirs = set(one), set(other)
+    return len(ours & theirs) / len(ours | theirs)
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -118,11 +120,15 @@ def _passages(texts: Sequence[str]) -> Keys:
 
 
 def _bands(texts: Sequence[str]) -> Keys:
-    """Return the hashes of each text's LSH bands; none of a text without words."""
+    return bands([_pairs(words) for words in texts])
+
+
+def bands(sets: Sequence[list[str]]) -> Keys:
+    """Return the hashes of the LSH bands of each set of words, or of pairs of them; none of an empty one."""
     from rensa import RMinHash
 
-    rows = [row for row, words in enumerate(texts) if words]
-    matrix = RMinHash.digest_matrix_from_token_sets([_pairs(texts[row]) for row in rows], BANDS * ROWS, SEED)
+    rows = [row for row, tokens in enumerate(sets) if tokens]
+    matrix = RMinHash.digest_matrix_from_token_sets([sets[row] for row in rows], BANDS * ROWS, SEED)
     signatures = np.array(matrix.to_rows(), np.uint64).reshape(len(rows), BANDS, ROWS)
     hashes = np.broadcast_to(np.arange(BANDS, dtype=np.uint64), (len(rows), BANDS))
     for row in range(ROWS):
@@ -130,7 +136,7 @@ def _bands(texts: Sequence[str]) -> Keys:
     return _keys(hashes.ravel(), np.repeat(np.array(rows, np.uint64), BANDS))
 
 
-class _Index:
+class Index:
     """Finds rows by hash."""
 
     def __init__(self, parts: Iterable[Keys]) -> None:
@@ -199,13 +205,13 @@ class Leaks:
         self._threshold = threshold
         self._words, self._ids = _normalize(texts)
         self._passages = self._index(_passages)
-        self._rarest = _Index([self._passages.rarest(self._passages.keys, len(self._words))])
+        self._rarest = Index([self._passages.rarest(self._passages.keys, len(self._words))])
         self._bands = self._index(_bands)
         self.kinds = np.full(len(self._words), NONE, np.int8)
 
-    def _index(self, keys: Callable[[Sequence[str]], Keys]) -> _Index:
+    def _index(self, keys: Callable[[Sequence[str]], Keys]) -> Index:
         slices = tqdm(list(_slices(self._words)), desc="index", unit="part", delay=1)
-        return _Index(keys(self._words[part]) + np.uint64(part.start) for part in slices)
+        return Index(keys(self._words[part]) + np.uint64(part.start) for part in slices)
 
     def find(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Return what each text is to the fixed ones, int8 [texts], and note in `kinds` what they are to the texts."""
@@ -232,7 +238,7 @@ class Leaks:
             if kinds[row] <= kind and self.kinds[fixed] <= kind:
                 continue
             one, other = words[row], self._words[fixed]
-            if _contained(one, other) if kind == CONTAINED else _similarity(one, other) >= self._threshold:
+            if _contained(one, other) if kind == CONTAINED else jaccard(_pairs(one), _pairs(other)) >= self._threshold:
                 kinds[row] = min(kinds[row], kind)
                 self.kinds[fixed] = min(self.kinds[fixed], kind)
 

@@ -157,6 +157,22 @@ def test_what_train_and_validation_share_leaves_validation(folder: Path) -> None
     assert not {text.strip("!") for text in read("validation").text} & {text.strip("!") for text in read("train").text}
 
 
+def test_short_reviews_of_like_words_are_on_one_side_of_the_cut_between_train_and_validation(folder: Path) -> None:
+    words = [" ".join(f"{letter}{number}" for letter in "abcd") for number in range(200)]
+    pairs = [f"{text} {verb}" for text in words for verb in ("can", "can't")]
+    write(folder, "train", labelled(pairs))
+    write(folder, "test", reviews(100, start=1000))
+    set_parameter("near_duplicate: 0.5", "near_duplicate: 1")
+    subsample.main()
+    sides = {name: {text.split()[0] for text in read(name).text} for name in ("train", "validation")}
+    ids = [read(name).id.tolist() for name in ("train", "validation")]
+
+    assert not sides["train"] & sides["validation"]
+    assert len(sides["train"]) + len(sides["validation"]) == 200
+    assert 25 < len(read("validation")) < 55
+    assert ids == [sorted(listed) for listed in ids]
+
+
 def test_splits_that_leak_altogether_are_refused_and_leave_nothing(folder: Path) -> None:
     write(folder, "train", labelled([LONG.format(number) for number in range(400)]))
 
