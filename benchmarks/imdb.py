@@ -67,8 +67,7 @@ def evaluate(clone: Clone) -> dict[str, Any]:
 
     The model's are `tested`, those of TF-IDF `baseline`.
     """
-    crosses = [f"{stage}@{name}" for name in OTHERS for stage in ("cross_dataset_evaluate", "cross_dataset_baseline")]
-    clone.reproduce("evaluate", "baseline", *crosses)
+    clone.reproduce("evaluate", "baseline", "cross_dataset_evaluate", "cross_dataset_baseline")
     figures: dict[str, Any] = {}
     for kind, test, folder in (("tested", "evaluate", "cross"), ("baseline", "baseline", "cross_baseline")):
         files = {"imdb-test": f"metrics/{test}.json"} | {name: f"metrics/{folder}/{name}.json" for name in OTHERS}

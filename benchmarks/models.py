@@ -77,7 +77,7 @@ def accuracies(clone: Clone) -> dict[str, Any]:
 
     from sentiment.metrics import evaluate
 
-    clone.reproduce("evaluate", *(f"cross_dataset_evaluate@{name}" for name in OTHER_DOMAINS))
+    clone.reproduce("evaluate", "cross_dataset_evaluate")
     predictions = clone.folder / "data/predictions"
     others = pa.concat_tables(pq.read_table(predictions / f"cross/{name}.parquet") for name in OTHER_DOMAINS)
     scored = {"test": pq.read_table(predictions / "test.parquet"), "other_domains": others}

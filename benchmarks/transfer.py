@@ -30,8 +30,7 @@ KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 def evaluate(clone: Clone, dataset: str, others: list[str]) -> dict[str, Any]:
     """Train and evaluate as the clone's parameters say; return the figures of each dataset."""
-    stages = [f"{stage}@{name}" for name in others for stage in ("cross_dataset_evaluate", "cross_dataset_baseline")]
-    clone.reproduce("evaluate", "baseline", *stages)
+    clone.reproduce("evaluate", "baseline", "cross_dataset_evaluate", "cross_dataset_baseline")
     files = {dataset: {"model": "evaluate", "baseline": "baseline"}}
     files |= {name: {"model": f"cross/{name}", "baseline": f"cross_baseline/{name}"} for name in others}
     figures: dict[str, Any] = {}

@@ -1,16 +1,17 @@
-"""Fit TF-IDF and a logistic regression on the training reviews and score them on a further dataset.
+"""Fit TF-IDF and a logistic regression on the training reviews and score them on the further datasets.
 
 Reads   data/cross/NAME.parquet, data/subsampled/train.parquet
 Writes  metrics/cross_baseline/NAME.json    as cross_dataset_evaluate, of the same reviews
 
-    python -m stages.cross_dataset_baseline books
+NAME is each of cross_datasets.
+
+    python -m stages.cross_dataset_baseline
 """
 
-from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.core.command import run
-from sentiment.core.files import write_json
+from sentiment.core.files import replacing, write_json
 from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
 from sentiment.reviews.unseen import read_unseen
@@ -21,21 +22,21 @@ METRICS = Path("metrics/cross_baseline")
 
 
 def main() -> None:
-    parser = ArgumentParser("cross_dataset_baseline")
-    parser.add_argument("name", help="a dataset of catalog.yaml")
-    name = parser.parse_args().name
     params = load_params()
-    reviews, counts = read_unseen(CROSS / f"{name}.parquet", TRAIN, params.subsample.cleaning, params)
     train = read_parquet(TRAIN, ["text", "label"])
 
     from sentiment.evaluation.baseline import baseline
     from sentiment.metrics import as_written, evaluate
 
     classifier = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
-    scores = as_written(classifier.predict_proba(reviews["text"].to_pylist())[:, 1])
-    figures = evaluate(reviews["label"].to_numpy(), scores)
-    write_json(METRICS / f"{name}.json", figures | counts)
-    print(f"accuracy {figures['accuracy']:.3f}, n {figures['n']:,}")
+    with replacing(METRICS) as folder:
+        folder.mkdir()
+        for name in params.cross_datasets:
+            reviews, counts = read_unseen(CROSS / f"{name}.parquet", TRAIN, params.subsample.cleaning, params)
+            scores = as_written(classifier.predict_proba(reviews["text"].to_pylist())[:, 1])
+            figures = evaluate(reviews["label"].to_numpy(), scores)
+            write_json(folder / f"{name}.json", figures | counts)
+            print(f"{name}: accuracy {figures['accuracy']:.3f}, n {figures['n']:,}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""Score the fine-tuned model on a further dataset, which it was not trained on.
+"""Score the fine-tuned model on the further datasets, which it was not trained on.
 
 Reads   models/sentiment/, data/cross/NAME.parquet, data/subsampled/train.parquet
-Writes  metrics/cross/NAME.json                                 as evaluate, and the rows read and left out, by reason
-        data/predictions/cross/NAME.parquet                     id, label, score (the probability of positive)
-        plots/cross/NAME/{confusion,roc,reliability}.json
+Writes  metrics/cross/NAME.json                     as evaluate, and the rows read and left out, by reason
+        data/predictions/cross/NAME.parquet         id, label, score (the probability of positive)
+        plots/cross/{accuracy,confusion}.json       of all datasets
 
-The reviews are cleaned and encoded as the model's preprocessing.json says. Those that leak from the training reviews
-are not scored: how the model does on what it may have learnt by heart says nothing about other reviews.
+NAME is each of cross_datasets. The reviews are cleaned and encoded as the model's preprocessing.json says. Those that
+leak from the training reviews are not scored: how the model does on what it may have learnt by heart says nothing about
+other reviews.
 
-    python -m stages.cross_dataset_evaluate books
+    python -m stages.cross_dataset_evaluate
 """
 
-from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from sentiment.core.command import run
+from sentiment.core.files import replacing, write_json
 from sentiment.core.params import load_params, load_preprocessing
 from sentiment.model.reproducible import fix_bits
 from sentiment.reviews.unseen import read_unseen
@@ -28,27 +30,36 @@ PLOTS = Path("plots/cross")
 
 
 def main() -> None:
-    parser = ArgumentParser("cross_dataset_evaluate")
-    parser.add_argument("name", help="a dataset of catalog.yaml")
-    name = parser.parse_args().name
     params = load_params()
-    reviews, counts = read_unseen(CROSS / f"{name}.parquet", TRAIN, load_preprocessing(MODEL).cleaning, params)
-    print(", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    cleaning = load_preprocessing(MODEL).cleaning
+    # All are read first: should one be unusable, nothing has been scored in vain.
+    unseen = {name: read_unseen(CROSS / f"{name}.parquet", TRAIN, cleaning, params) for name in params.cross_datasets}
 
-    from sentiment.evaluation.outputs import write_evaluation
+    from sentiment.evaluation.outputs import summary, write_predictions
     from sentiment.evaluation.scorer import Scorer
+    from sentiment.metrics import as_written, confusion, evaluate
 
     fix_bits(params)
     scorer = Scorer(MODEL, params)
-    scores = scorer.score([review.input_ids for review in scorer.encode(reviews["text"].to_pylist())])
-    write_evaluation(
-        reviews,
-        scores,
-        counts=counts,
-        metrics=METRICS / f"{name}.json",
-        predictions=PREDICTIONS / f"{name}.parquet",
-        plots=PLOTS / name,
-    )
+    accuracies: list[dict[str, Any]] = []
+    confusions: list[dict[str, Any]] = []
+    with replacing(METRICS) as metrics, replacing(PREDICTIONS) as predictions:
+        for folder in (metrics, predictions):
+            folder.mkdir()
+        for name, (reviews, counts) in unseen.items():
+            encoded = [review.input_ids for review in scorer.encode(reviews["text"].to_pylist())]
+            scores = as_written(scorer.score(encoded))
+            labels = reviews["label"].to_numpy()
+            figures = evaluate(labels, scores)
+            write_predictions(predictions / f"{name}.parquet", reviews, scores)
+            write_json(metrics / f"{name}.json", figures | counts)
+            low, high = figures["accuracy_low"], figures["accuracy_high"]
+            point = {"dataset": name, "accuracy": figures["accuracy"], "low": low, "high": high, "n": figures["n"]}
+            accuracies.append(point)
+            confusions += [{"dataset": name} | count for count in confusion(labels, scores)]
+            print(f"{name}: {summary(figures)}")
+    write_json(PLOTS / "accuracy.json", accuracies)
+    write_json(PLOTS / "confusion.json", confusions)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Fetch one further dataset, verified against the catalog.
+"""Fetch the further datasets, verified against the catalog.
 
-Reads   catalog.yaml, own/, and the source that is named
+Reads   catalog.yaml, own/, and the sources that are named
 Writes  data/cross/NAME.parquet        text, label: the test split, or all there is where the dataset has no splits
         data/cross/NAME.origin.json    where it came from
 
-    python -m stages.download_cross books
+NAME is each of cross_datasets.
+
+    python -m stages.download_cross
 """
 
-from argparse import ArgumentParser
 from pathlib import Path
 
 from sentiment.core.command import run
+from sentiment.core.files import replacing
 from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
 from sentiment.sources.datasets import download_evaluation_split
@@ -19,10 +21,12 @@ CROSS = Path("data/cross")
 
 
 def main() -> None:
-    parser = ArgumentParser("download_cross")
-    parser.add_argument("name", help="one of cross_datasets")
-    name = parser.parse_args().name
-    download_evaluation_split(name, load_params().download, load_catalog(), CROSS)
+    params = load_params()
+    catalog = load_catalog()
+    with replacing(CROSS) as folder:
+        folder.mkdir()
+        for name in params.cross_datasets:
+            download_evaluation_split(name, params.download, catalog, folder)
 
 
 if __name__ == "__main__":

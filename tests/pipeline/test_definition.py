@@ -1,7 +1,6 @@
 """What dvc.yaml and dvc.lock say must be what the code does."""
 
 import ast
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from sentiment.core.schemas import read_yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITION = read_yaml(ROOT / "dvc.yaml")
 LOCK = read_yaml(ROOT / "dvc.lock")
-STAGES = {name: stage.get("do", stage) for name, stage in DEFINITION["stages"].items()}
+STAGES = DEFINITION["stages"]
 
 
 def imported(module: Path) -> set[Path]:
@@ -112,11 +111,7 @@ def test_metrics_and_plots_are_kept_in_git(name: str) -> None:
 def test_every_section_of_the_parameters_is_a_dependency_of_a_stage() -> None:
     declared = {str(key).split(".")[0] for stage in STAGES.values() for key in stage.get("params", [])}
 
-    assert declared | {"cross_datasets"} == set(Params.model_fields)
-
-
-def md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes()).hexdigest()
+    assert declared == set(Params.model_fields)
 
 
 @pytest.fixture(scope="module")
@@ -138,41 +133,21 @@ def changed() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("name", LOCK["stages"])
 def test_the_committed_lock_is_up_to_date(name: str, changed: dict[str, dict[str, Any]]) -> None:
     """Every dependency that is in git has the hash, every parameter the value, that dvc.lock recorded."""
-    entry = LOCK["stages"][name]
-    stage = STAGES[name.partition("@")[0]]
-    dataset = name.partition("@")[2]
+    entry, stage = LOCK["stages"][name], STAGES[name]
 
     assert not changed[name], f"{', '.join(changed[name])} changed after dvc.lock was written: dvc repro"
-    assert entry["cmd"] == stage["cmd"].replace("${item}", dataset)
-    assert {dep["path"] for dep in entry["deps"]} == {dep.replace("${item}", dataset) for dep in stage["deps"]}
+    assert entry["cmd"] == stage["cmd"]
+    assert {dep["path"] for dep in entry["deps"]} == set(stage["deps"])
     assert set(entry.get("params", {}).get("params.yaml", {})) == set(stage.get("params", []))
 
 
 def test_the_lock_has_every_stage_and_no_other() -> None:
-    cross = read_yaml(ROOT / "params.yaml")["cross_datasets"]
-    expected = {
-        f"{name}@{dataset}" if "foreach" in stage else name
-        for name, stage in DEFINITION["stages"].items()
-        for dataset in (cross if "foreach" in stage else [""])
-    }
-
-    assert set(LOCK["stages"]) == expected
+    assert set(LOCK["stages"]) == set(STAGES)
 
 
 def test_tracked_metrics_are_those_that_the_lock_recorded() -> None:
-    uncached = {
-        path
-        for stage in STAGES.values()
-        for out in [*stage.get("metrics", []), *stage.get("plots", [])]
-        for path in out
-    }
-    tracked = {
-        path.replace("${item}", dataset)
-        for path in uncached
-        for dataset in read_yaml(ROOT / "params.yaml")["cross_datasets"]
-    }
-    recorded = {out["path"]: out["md5"] for entry in LOCK["stages"].values() for out in entry["outs"]}
+    with Repo(ROOT) as repo:
+        found = {str(out): out.status() for stage in repo.index.stages for out in stage.outs if not out.use_cache}
 
-    assert tracked
-    for path in tracked:
-        assert md5(ROOT / path) == recorded[path], f"{path} is not the one that dvc.lock recorded"
+    assert len(found) > 10
+    assert {out: status for out, status in found.items() if status} == {}

@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 from sentiment.core.errors import UserError
 from stages import cross_dataset_baseline, cross_dataset_evaluate
@@ -33,9 +33,11 @@ def reviews(count: int) -> list[str]:
 def folder(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the current folder of the stage: params.yaml, a trained model, 40 reviews and others to train on."""
     shutil.copytree(trained, tmp_path / "models/sentiment")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["cross_datasets"] = ["others"]
+    yaml.dump(params, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["cross_dataset_evaluate", "others"])
     write("data/cross/others.parquet", reviews(40))
     write("data/subsampled/train.parquet", ["nothing of the kind", "and nothing else"])
     return tmp_path
@@ -66,15 +68,17 @@ def test_reviews_that_leak_from_training_are_counted_and_not_scored(folder: Path
         "leaked_near": 1,
     }
     assert metrics["n"] == scored.num_rows == 36
-    assert sum(point["count"] for point in json.loads(Path("plots/cross/others/confusion.json").read_text())) == 36
+    assert sum(point["count"] for point in json.loads(Path("plots/cross/confusion.json").read_text())) == 36
 
 
 def test_every_row_read_is_scored_or_counted(folder: Path) -> None:
     own = reviews(150)
     write("data/cross/others.parquet", [*own, "", "Odd", "odd", own[1], own[0]])
     write("data/subsampled/train.parquet", [*own[:10], "other"])
-    params = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(params.replace("  size:\n", "  size: 100\n"), encoding="utf-8")
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    params["cross_dataset_evaluate"]["size"] = 100
+    yaml.dump(params, Path("params.yaml"))
     metrics = evaluated()
 
     left_out = ("empty", "contradictory", "duplicate", "not_drawn", "leaked_exact", "leaked_contained", "leaked_near")

@@ -1,6 +1,7 @@
 """Every stage alone: its start, its errors, and its outputs."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -23,7 +24,7 @@ HEAVY = {"torch", "transformers", "datasets", "sklearn", "huggingface_hub"}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a stage's current folder with what is in git: params.yaml, catalog.yaml and the sample reviews."""
-    for name in ("params.yaml", "catalog.yaml", "data/sample_reviews.parquet"):
+    for name in ("params.yaml", "catalog.yaml", "data/sample_reviews.parquet", "data/everyday.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -38,13 +39,13 @@ def test_stages_import_heavy_packages_only_once_they_work() -> None:
     assert not HEAVY & set(loaded.split())
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "download_cross"])
+@pytest.mark.parametrize("name", STAGES)
 def test_a_stage_reports_a_bad_parameter_in_one_line_and_writes_nothing(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("lr: 1.5e-4", "lr: fast"), encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", [name, "books"])
+    Path("params.yaml").write_text(re.sub(r"\blr: .*", "lr: fast", text), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", [name])
     monkeypatch.delitem(sys.modules, f"stages.{name}", raising=False)
     with pytest.raises(SystemExit) as caught:
         runpy.run_module(f"stages.{name}", run_name="__main__")
@@ -54,12 +55,13 @@ def test_a_stage_reports_a_bad_parameter_in_one_line_and_writes_nothing(
     assert sorted(path.name for path in folder.iterdir()) == ["catalog.yaml", "data", "params.yaml"]
 
 
-def test_download_copies_the_files_that_the_catalog_pins_and_the_films(folder: Path) -> None:
+def test_download_copies_the_files_that_the_catalog_pins_and_the_reviews(folder: Path) -> None:
     download.main()
 
     pinned = read_yaml("catalog.yaml")["models"]["all-MiniLM-L6-v2"]["files"]
     assert {path.name for path in Path("models/pretrained").iterdir()} == {*pinned, "origin.json"}
-    assert pq.read_table("data/raw/train.parquet").num_rows == 2400
+    assert pq.read_table("data/raw/train.parquet").num_rows == 9341
+    assert pq.read_table("data/raw/test.parquet").num_rows == 2290
 
 
 def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> None:
@@ -70,6 +72,7 @@ def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> Non
         download.main()
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
         "catalog.yaml",
+        "everyday.csv",
         "params.yaml",
         "sample_reviews.parquet",
     ]
@@ -79,7 +82,7 @@ def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> Non
     ("old", "new", "message"),
     [
         ("model: all-MiniLM-L6-v2", "model: all-MiniLM", "did you mean all-MiniLM-L6-v2?"),
-        ("dataset: films", "dataset: film", "dataset 'film' is not in catalog.yaml: did you mean films?"),
+        ("dataset: reviews", "dataset: review", "dataset 'review' is not in catalog.yaml: did you mean reviews?"),
     ],
 )
 def test_download_names_what_the_catalog_has(folder: Path, old: str, new: str, message: str) -> None:
@@ -98,14 +101,14 @@ def test_the_downloads_read_the_users_own_files_as_the_parameters_say(
     Path("own/rated.tsv").write_text("stars\treview\n5\tgreat\n3\tso so\n1\tawful\n", encoding="utf-8")
     text = Path("params.yaml").read_text(encoding="utf-8")
     for old, new in (
-        ("dataset: films", "dataset: rated.tsv"),
+        ("dataset: reviews", "dataset: rated.tsv"),
+        ("- books\n", "- own/rated.tsv\n"),
         ("text: text", "text: review"),
         ("label: label", "label: stars"),
         ("labels:\n", "labels: {1: 0, 3: drop, 5: 1}\n"),
     ):
         text = text.replace(old, new, 1)
     Path("params.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["download_cross", "own/rated.tsv"])
     download.main()
     download_cross.main()
 
@@ -116,8 +119,9 @@ def test_the_downloads_read_the_users_own_files_as_the_parameters_say(
     assert Path("data/cross/own/rated.tsv.origin.json").is_file()
 
 
-def test_a_cross_dataset_that_the_catalog_lacks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["download_cross", "book"])
+def test_a_cross_dataset_that_the_catalog_lacks_is_refused(folder: Path) -> None:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("- books\n", "- book\n"), encoding="utf-8")
 
     with pytest.raises(UserError, match=r"dataset 'book' is not in catalog\.yaml: did you mean books\?"):
         download_cross.main()
@@ -141,7 +145,7 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     metrics = json.loads(Path("metrics/tokenize.json").read_text(encoding="utf-8"))["test"]
     assert max(lengths) == 32
     assert min(lengths) < 32
-    assert metrics["truncated_share"] == pytest.approx(sum(n == 32 for n in lengths) / 480, abs=0.02)
+    assert metrics["truncated_share"] == pytest.approx(sum(n == 32 for n in lengths) / 2290, abs=0.02)
     assert metrics["tokens_max"] > 32
     subsampled = {split: pq.read_table(f"data/subsampled/{split}.parquet").num_rows for split in tokenize.SPLITS}
     rows = {split: len(lengths_of(split)) for split in tokenize.SPLITS}
@@ -177,9 +181,7 @@ def test_sentences_are_those_of_reviews_from_among_all(monkeypatch: pytest.Monke
     }
 
 
-def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["cross_dataset_evaluate", "books"])
-
+def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path) -> None:
     with pytest.raises(UserError, match=r"models/sentiment/preprocessing\.json is missing"):
         cross_dataset_evaluate.main()
 
