@@ -94,7 +94,8 @@ def test_an_experiment_reruns_what_reads_its_parameter_shows_its_difference_and_
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_saves_says_how_to_go_on_and_is_continued_to_the_same_bytes(
     project: Project, sign: signal.Signals
 ) -> None:

@@ -55,9 +55,8 @@ def test_steps_are_those_of_all_runs_curves_the_first_ones_and_no_runs_validatio
     assert bench.curves("soup") == bench.curves("single")
 
 
-@pytest.mark.parametrize(
-    "stop", [STEPS + 6, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (3, STEPS, 2 * STEPS))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [3, STEPS, STEPS + 6, 2 * STEPS])
 def test_an_interrupted_one_continues_the_run_it_was_in_and_gives_the_same_bytes(
     bench: Bench, tiny: Callable[..., Params], stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
