@@ -36,13 +36,13 @@ HTML = r"(?i)<br\s*/?>"
 RATING = r"(?i)\b\d+(\.\d+)?\s*(/|out of)\s*(5|10|five|ten)\b"
 """A verdict in figures: 8/10, 3 out of 5."""
 SOUGHT = {
-    "imdb-train": ["imdb-test", "uci-imdb", "imdb-cad-original-test", "imdb-cad-revised-test", "films"],
-    "imdb-test": ["uci-imdb", "films"],
-    "sst2-train": ["sst2-dev", "films"],
-    "rotten-tomatoes-mr": ["sst2-dev", "films"],
+    "imdb-train": ["imdb-test", "uci-imdb", "imdb-cad-original-test", "imdb-cad-revised-test", "reviews"],
+    "imdb-test": ["uci-imdb", "reviews"],
+    "sst2-train": ["sst2-dev", "reviews"],
+    "rotten-tomatoes-mr": ["sst2-dev", "reviews"],
     "yelp-augpe-dev": ["uci-yelp"],
     "amazon-multi-en-validation": ["uci-amazon"],
-    "films": ["films_mixed", "tricky"],
+    "reviews": ["films_mixed", "tricky", "everyday"],
 }
 """In which dataset the reviews of which others are looked for."""
 

@@ -1,8 +1,8 @@
-"""Train the default as the average of several runs, and score it on its own kinds of reviews and on real ones.
+"""Train once and as the average of several runs, and score on reviews of the same kind, of other kinds and real ones.
 
 Reads   benchmarks/soups.yaml, the pipeline as committed, and the folder's parquet files (text, label) of REAL
-Writes  benchmarks/soups.json    per variant, and for the default as committed: accuracy on the validation, the test and
-                                 the cross datasets' reviews, and the mean of the real ones
+Writes  benchmarks/soups.json    per variant: accuracy on the validation, the test and the cross datasets' reviews, and
+                                 the mean of the real ones
 
     python -m benchmarks.soups FOLDER
     python -m benchmarks.soups FOLDER "three runs"    this variant only
@@ -24,12 +24,10 @@ from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml
 
 VARIANTS = Path("benchmarks/soups.yaml")
 RESULTS = Path("benchmarks/soups.json")
-DEFAULT = "one run, the default"
 REAL = ("uci-yelp", "uci-amazon", "sst2-dev", "imdb-test")
 
 
@@ -58,17 +56,15 @@ def main() -> None:
     for file in (arguments.folder / f"{name}.parquet" for name in REAL):
         if not file.is_file():
             raise UserError(f"{file} is missing: give a folder that has it")
-    variants = choose(read_yaml(VARIANTS), arguments.names, VARIANTS)
+    plan = read_yaml(VARIANTS)
+    variants = choose(plan["variants"], arguments.names, VARIANTS)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     due = {name: change for name, change in variants.items() if name not in results}
-    crosses = load_params().cross_datasets
     with temporary_clone() as clone:
-        results[DEFAULT] = accuracies(clone, crosses)
-        write_json(RESULTS, results)
         for name, change in tqdm(due.items(), desc="soups"):
-            clone.set(change)
+            clone.set(plan["base"] | change)
             train(clone, arguments.folder.resolve())
-            results[name] = accuracies(clone, crosses)
+            results[name] = accuracies(clone, plan["base"]["cross_datasets"])
             write_json(RESULTS, results)
             print(f"{name}: {results[name]}")
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "soak": "make soak",
     "soups": "python -m benchmarks.soups FOLDER",
     "sweep": "make sweep",
+    "sweep_films": "python -m benchmarks.sweep benchmarks/sweep_films.yaml",
     "sweep_steps": "python -m benchmarks.sweep benchmarks/sweep_steps.yaml",
     "tolerance": "python -m benchmarks.tolerance",
     "transfer": "make transfer",

@@ -57,8 +57,9 @@ def sections() -> list[Section]:
     return [
         Section(
             "How well it generalizes",
-            "Both learnt from the first kind of reviews only. Reviews that leak from the training are not scored. The "
-            "tricky set (irony, negation, late turns) was written to mislead and stands apart; a coin gets half.",
+            "Both learnt from the training split of the first row's dataset. Rows that begin with its name are parts "
+            "of its test split; nothing was learnt from the others. Reviews that leak from the training are not "
+            "scored. The tricky set (irony, negation, late turns) was written to mislead and stands apart; a coin gets half.",
             [evaluation.generalization()],
             [generalization_chart()],
         ),
@@ -116,8 +117,8 @@ def _errors() -> tuple[str, Sequence[str]]:
 
 def models(title: str) -> Section:
     text = (
-        "Every variant learnt from the same reviews. The line joins those that no other beats at their cost. Minutes "
-        f"and milliseconds are those of one machine; threads: {read(evaluation.MODELS)['threads']}."
+        "Every variant learnt from the same film reviews. The line joins those that no other beats at their cost. "
+        f"Minutes and milliseconds are those of one machine; threads: {read(evaluation.MODELS)['threads']}."
     )
     return Section(title, text, [evaluation.models_compared()], [models_chart()])
 

@@ -10,6 +10,16 @@ TRANSFER = "benchmarks/transfer.json"
 MODELS = "benchmarks/models.json"
 TRICKY = "tricky"
 """The challenge set, which was written to mislead: never averaged with the others."""
+PARTS = {"reviews": ("films_plain", "short", "typed", "negation", "comments", "critics")}
+"""Datasets that are parts of another's test split, by its name; catalog.yaml defines them."""
+
+
+def titles() -> dict[str, str]:
+    """Return what tables call each cross dataset, by its name: parts of the test split first, the tricky set last."""
+    params = load_params()
+    parts = PARTS.get(params.dataset, ())
+    order = sorted(params.cross_datasets, key=lambda name: (name not in parts, name == TRICKY))
+    return {name: f"{params.dataset} (test): {name}" if name in parts else name for name in order}
 
 
 def calibration() -> str:
@@ -18,7 +28,7 @@ def calibration() -> str:
     named = {
         f"{dataset} (test), before": metrics["uncalibrated"],
         f"{dataset} (test), temperature {read('metrics/train.json')['temperature']:.2f}": metrics,
-        **{name: read(f"metrics/cross/{name}.json") for name in load_params().cross_datasets},
+        **{title: read(f"metrics/cross/{name}.json") for name, title in titles().items()},
     }
     rows = [[name, *(f"{figures[key]:.3f}" for key in ("ece", "brier", "log_loss"))] for name, figures in named.items()]
     return table(["reviews", "ECE", "Brier", "log loss"], *rows)
@@ -48,11 +58,10 @@ def behaviour() -> str:
 
 
 def by_dataset() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the metrics of the model and of TF-IDF on the test reviews and each cross dataset, the tricky set last."""
-    params = load_params()
-    found = {f"{params.dataset} (test)": (read("metrics/evaluate.json"), read("metrics/baseline.json"))}
-    for name in sorted(params.cross_datasets, key=lambda name: name == TRICKY):
-        found[name] = (read(f"metrics/cross/{name}.json"), read(f"metrics/cross_baseline/{name}.json"))
+    """Return the metrics of the model and of TF-IDF on the test reviews and each cross dataset, by their titles."""
+    found = {f"{load_params().dataset} (test)": (read("metrics/evaluate.json"), read("metrics/baseline.json"))}
+    for name, title in titles().items():
+        found[title] = (read(f"metrics/cross/{name}.json"), read(f"metrics/cross_baseline/{name}.json"))
     return found
 
 

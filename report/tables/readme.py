@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from report.results import NotMeasuredError, read
+from report.tables.evaluation import by_dataset, titles
 from report.tables.markdown import accuracy_with_interval, interval, mean_with_sd, table
 from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml
@@ -25,17 +26,15 @@ def row(name: str, figures: dict[str, Any], baseline: dict[str, Any]) -> list[st
 
 def results() -> str:
     """Return the default's accuracy on its test reviews and on each cross dataset, and what other seeds make of it."""
-    params = load_params()
-    rows = [HEADER, row(f"{params.dataset} (test)", read("metrics/evaluate.json"), read("metrics/baseline.json"))]
-    rows += [
-        row(name, read(f"metrics/cross/{name}.json"), read(f"metrics/cross_baseline/{name}.json"))
-        for name in params.cross_datasets
-    ]
+    rows = [HEADER, *(row(title, *figures) for title, figures in by_dataset().items())]
+    names = ["test", *titles()]
     with suppress(NotMeasuredError):
         seeds = read("benchmarks/seeds.json")
-        spreads = [seeds["summary"][name]["accuracy"] for name in ("test", *params.cross_datasets)]
-        column = [f"{len(seeds['seeds'])} other seeds", *map(mean_with_sd, spreads)]
-        rows = [[*cells, cell] for cells, cell in zip(rows, column, strict=True)]
+        # Else it was measured with another default.
+        if seeds["summary"].keys() == set(names):
+            spreads = [seeds["summary"][name]["accuracy"] for name in names]
+            column = [f"{len(seeds['seeds'])} other seeds", *map(mean_with_sd, spreads)]
+            rows = [[*cells, cell] for cells, cell in zip(rows, column, strict=True)]
     return table(*rows)
 
 
@@ -105,17 +104,17 @@ def ways() -> str:
     tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs * params.train.runs
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
     gpu = 2 * read("benchmarks/costs.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
-    films = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test films"
+    tested = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test reviews"
     large = "-S 'tokenize.parts=[1]' -S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
     own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"
     whole = f"`dvc exp run -S dataset=imdb -S model=distilbert-base-uncased {large}`"
     published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"
     command, about, expect = on_imdb(best_on_imdb())
     about += ", else add `-S train.over_time=shorten`"
-    per_thousand = f"per 1,000 reviews like the films: {minutes(tokens / reviews * 1000)}"
+    per_thousand = f"per 1,000 reviews like the default's: {minutes(tokens / reviews * 1000)}"
     return table(
         ["you have", "and want", "command", "about", "expect"],
-        ["a laptop", "the default", "`make run`", minutes(tokens), films],
+        ["a laptop", "the default", "`make run`", minutes(tokens), tested],
         ["a laptop, and reviews of your own", "a model of them", own, per_thousand, "`metrics/evaluate.json` tells"],
         ["a laptop, and the hub", "a first look at IMDB", *on_imdb("first look")],
         ["a T4, and the hub", "DistilBERT on all of IMDB", whole, f"{gpu:.0f} min, predicted", published],

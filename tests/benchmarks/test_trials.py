@@ -46,7 +46,10 @@ def test_every_trial_is_a_legal_change_of_the_parameters(plan: Path, clone: Clon
     assert len({json.dumps(change, sort_keys=True) for change in trials.values()}) == len(trials)
 
 
-@pytest.mark.parametrize("plan", [sweep.PLAN, Path("benchmarks/imdb_sweep.yaml")], ids=str)
+SWEEPS = [sweep.PLAN, *(Path(f"benchmarks/{name}.yaml") for name in ("sweep_films", "sweep_steps", "imdb_sweep"))]
+
+
+@pytest.mark.parametrize("plan", SWEEPS, ids=str)
 def test_every_trial_of_a_sweep_is_a_legal_change_of_the_parameters(plan: Path, clone: Clone) -> None:
     content = read_yaml(plan)
 
@@ -54,6 +57,39 @@ def test_every_trial_of_a_sweep_is_a_legal_change_of_the_parameters(plan: Path, 
         clone.set({**content["base"], **change, "seed": content["seeds"][0]})
         assert load_params(clone.folder / "params.yaml").seed == content["seeds"][0]
     assert len({json.dumps(change, sort_keys=True) for change in content["trials"]}) == len(content["trials"])
+
+
+@pytest.mark.parametrize("plan", SWEEPS, ids=str)
+def test_a_sweep_was_measured_with_the_base_of_its_plan(plan: Path) -> None:
+    measured = json.loads((ROOT / plan.with_suffix(".json")).read_text(encoding="utf-8"))
+
+    assert measured["base"] == read_yaml(ROOT / plan)["base"]
+
+
+# What the default was while reviews of films alone were its dataset.
+FILMS = {
+    "dataset": "films",
+    "tokenize.max_length": 192,
+    "train.warmup_share": 0.1,
+    "train.scheduler": "linear",
+    "train.averaging": 0.98,
+    "train.runs": 1,
+    "train.dropout": 0.0,
+    "train.freeze": "embeddings",
+    "train.pooling": "mean",
+}
+SETTLED = {"tokenize.parts", "train.epochs", "train.lr", "train.batch_size", "train.pretrained_share"}
+SETTLED |= {"train.correct_bias", "train.validations_per_epoch"}
+
+
+@pytest.mark.parametrize("plan", [models.VARIANTS, soups.VARIANTS, *SWEEPS[1:3], transfer.ROWS], ids=str)
+def test_what_was_measured_on_films_sets_all_that_the_default_may_change(plan: Path) -> None:
+    content = read_yaml(ROOT / plan)
+
+    # The rows of transfer name their datasets.
+    base = content["base"] | ({"dataset": "films"} if "train_on" in content else {})
+    assert base | FILMS == base
+    assert base.keys() >= SETTLED
 
 
 def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on_the_folders_files(
@@ -76,10 +112,11 @@ def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on
 
 
 def test_every_soup_is_a_legal_change_of_the_parameters_and_says_how_often_it_runs(clone: Clone) -> None:
-    variants = read_yaml(soups.VARIANTS)
+    plan = read_yaml(soups.VARIANTS)
+    variants = plan["variants"]
 
     for name, change in variants.items():
-        clone.set(change)
+        clone.set(plan["base"] | change)
         runs = load_params(clone.folder / "params.yaml").train.runs
         assert name.startswith(("one run", "two runs", "three runs")[runs - 1])
     assert len({json.dumps(change, sort_keys=True) for change in variants.values()}) == len(variants)

@@ -133,6 +133,7 @@ ELSEWHERE = {
     "dvc remote modify --local": "needs an account with a provider",
     "make sweep": HOURS,
     "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER": HOURS,
+    "python -m benchmarks.sweep benchmarks/sweep_films.yaml": HOURS,
     "python -m benchmarks.sweep benchmarks/sweep_steps.yaml": HOURS,
     "make models": HOURS,
     "make transfer": HOURS,

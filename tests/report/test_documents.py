@@ -1,6 +1,5 @@
 """The documents' figures are those that the files hold; their links, commands and words are right."""
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,12 +8,9 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 
-from benchmarks.soups import DEFAULT, RESULTS, accuracies
-from benchmarks.trials import Clone
 from report.documents import BLOCK, FIGURES, VALUE, fill
 from report.drawings import DRAWINGS, draw
 from report.results import COMMANDS, NotMeasuredError
-from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
 from tests.report.documents import COVERED, DOCUMENTS, ELSEWHERE, ROOT, RUN, commands, text_of
 
@@ -51,16 +47,6 @@ def test_every_marked_block_and_number_holds_the_figures_of_its_file(
     text = text_of(reported / document.relative_to(ROOT))
 
     assert fill(text) == text, "make figures brings the document in step"
-
-
-def test_averaged_runs_are_compared_with_the_default_as_it_is_committed(
-    reported: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(reported)
-    committed = accuracies(Clone(reported), load_params().cross_datasets)
-
-    compared = json.loads(RESULTS.read_text(encoding="utf-8"))[DEFAULT]
-    assert compared == committed, "python -m benchmarks.soups, with a variant that is measured, reads the default anew"
 
 
 def test_every_kind_of_figure_stands_in_a_document() -> None:

@@ -1,0 +1,98 @@
+"""Tables show what was measured, with names that say what it is."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from report.tables import readme
+from report.tables.evaluation import PARTS, by_dataset, titles
+from report.tables.tuning import sweep
+from sentiment.core.params import load_params
+from sentiment.sources.catalog import load_catalog
+from tests.report.documents import ROOT
+
+
+def rows(table: str) -> list[list[str]]:
+    return [line.strip("| ").split(" | ") for line in table.splitlines() if not line.startswith("|---")]
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where every cross dataset of params.yaml has metrics, though no stage wrote them."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(ROOT / "params.yaml", "params.yaml")
+    figures = {"accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.94, "n": 480}
+    crosses = load_params().cross_datasets
+    names = ["evaluate", "baseline", *(f"{kind}/{name}" for kind in ("cross", "cross_baseline") for name in crosses)]
+    for name in names:
+        file = Path(f"metrics/{name}.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(figures), encoding="utf-8")
+    Path("benchmarks").mkdir()
+    return tmp_path
+
+
+def test_every_dataset_has_a_row_parts_of_the_test_split_first_and_the_tricky_ones_last(measured: Path) -> None:
+    params = load_params(measured / "params.yaml")
+    named = titles()
+    own = f"{params.dataset} (test)"
+
+    assert named.keys() == set(params.cross_datasets)
+    assert list(named)[-1] == "tricky"
+    assert list(by_dataset()) == [own, *named.values()]
+    parts = [title for title in named.values() if title.startswith(own)]
+    assert list(named.values())[: len(parts)] == parts
+    assert [row[0] for row in rows(readme.results())[1:]] == [own, *named.values()]
+
+
+def test_what_is_called_a_part_of_a_test_split_is_one() -> None:
+    datasets = load_catalog(ROOT / "catalog.yaml").datasets
+
+    for whole, parts in PARTS.items():
+        test = datasets[whole].splits["test"]
+        for part in parts:
+            rows_of = datasets[part].splits["test"]
+            (wanted,) = rows_of.where
+            assert rows_of.file == test.file
+            assert any(
+                all(set(wanted.get(column, ["others"])) <= set(values) for column, values in each.items())
+                for each in test.where
+            )
+
+
+def test_other_seeds_have_a_column_only_where_they_were_scored_on_the_same_datasets(measured: Path) -> None:
+    spread = {"accuracy": {"mean": 0.9, "sd": 0.01}}
+    for names in (["test", *titles()], ["test", "books"]):
+        seeds = {"seeds": {"1": {}, "2": {}}, "summary": dict.fromkeys(names, spread)}
+        (measured / "benchmarks/seeds.json").write_text(json.dumps(seeds), encoding="utf-8")
+        header = rows(readme.results())[0]
+
+        assert ("2 other seeds" in header) == (len(names) > 2)
+
+
+def test_a_sweep_shows_means_over_seeds_and_over_the_styles_of_reviews(measured: Path) -> None:
+    plain, negated = {"plain": 1.0, "negation": 0.5}, {"plain": 0.5, "negation": 0.5}
+    trials = [
+        {
+            "change": {},
+            "seeds": {
+                "1": {"log_loss": 0.3, "accuracy": 0.8, "accuracy_by_style": plain},
+                "2": {"log_loss": 0.5, "accuracy": 0.9, "accuracy_by_style": negated},
+            },
+        },
+        {
+            "change": {"train.lr": 0.1},
+            "seeds": {"1": {"log_loss": 0.2, "accuracy": 0.7, "accuracy_by_style": plain}},
+        },
+    ]
+    file = measured / "benchmarks/sweep.json"
+    file.write_text(json.dumps({"base": {}, "trials": trials}), encoding="utf-8")
+
+    assert rows(sweep(str(file), styles=True)) == [
+        ["change", "log loss", "accuracy", "styles, mean", "negation", "seeds"],
+        ["`train.lr: 0.1`", "0.200", "0.700", "0.750", "0.500", "1"],
+        ["none", "0.400", "0.850", "0.625", "0.500", "2"],
+    ]
+    assert rows(sweep(str(file)))[1] == ["`train.lr: 0.1`", "0.200", "0.700", "1"]
