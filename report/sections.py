@@ -59,7 +59,8 @@ def sections() -> list[Section]:
             "How well it generalizes",
             "Both learnt from the training split of the first row's dataset. Rows that begin with its name are parts "
             "of its test split; nothing was learnt from the others. Reviews that leak from the training are not "
-            "scored. The tricky set (irony, negation, late turns) was written to mislead and stands apart; a coin gets half.",
+            "scored. The tricky set (irony, negation, late turns) was written to mislead and stands apart; a coin gets "
+            "half.",
             [evaluation.generalization()],
             [generalization_chart()],
         ),
