@@ -1,13 +1,14 @@
 """The JSON API: predictions, their explanations, the model, and the health of the server."""
 
 import asyncio
+from itertools import compress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from app.explanation import explain, parts_of, segments
+from app.explanation import explain, parts_of, segments, variations
 from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
@@ -76,7 +77,10 @@ class Predictions(BaseModel):
 
 class Word(BaseModel):
     text: str
-    weight: float = Field(description="By how much the log odds of positive fall when it is left out")
+    weight: float = Field(
+        description="By how much the log odds of positive fall when it is left out, on average over variants of the "
+        "text that lack other words too, less a margin for chance; 0 where its absence makes no clear difference"
+    )
 
 
 class Part(BaseModel):
@@ -110,10 +114,11 @@ def build(service: Service) -> APIRouter:
     """Return the routes that read texts."""
     router = APIRouter(prefix="/v1")
 
-    async def read(request: Request, texts: list[str]) -> list[Read]:
+    async def read(request: Request, texts: list[str], at_once: int = MAX_TEXTS) -> list[Read]:
         request.scope["logged"] = {"texts": len(texts)}
+        batches = [texts[start : start + at_once] for start in range(0, len(texts), at_once)]
         async with asyncio.timeout(service.settings.seconds):
-            return await service.batcher.read(texts)
+            return [one for batch in batches for one in await service.batcher.read(batch)]
 
     @router.post("/predict", responses=PROBLEMS, summary="Predict the sentiment of one text or several")
     async def predict(request: Request, body: Body) -> Predictions:
@@ -124,19 +129,18 @@ def build(service: Service) -> APIRouter:
     async def explanation(request: Request, body: OneText) -> Explanation:
         text = body.text
         cut, parts = segments(text), parts_of(text, service.model.predictor)
-        without = [text[: word.start] + text[word.stop :] for word in cut]
-        found = await read(request, [text, *without, *(text[part] for part in parts)])
-        scores = [each.score for each in found]
-        weights = explain(scores[0], scores[1 : 1 + len(cut)])
-        verdicts = scores[1 + len(cut) :]
+        kept = variations(len(cut))
+        variants = ["".join(text[piece] for piece in compress(cut, row)) for row in kept]
+        # Few words have few variants. A batch at a time is queued, so that others get their turn.
+        texts = list(dict.fromkeys([*variants, *(text[part] for part in parts)]))
+        found = await read(request, texts, service.settings.batch)
+        scores = dict(zip(texts, (each.score for each in found), strict=True))
+        weights = explain(kept, [scores[variant] for variant in variants])
         return Explanation(
             model=found[0].model,
-            prediction=Prediction.of(scores[0]),
+            prediction=Prediction.of(scores[text]),
             words=[Word(text=text[word], weight=weight) for word, weight in zip(cut, weights, strict=True)],
-            parts=[
-                Part(text=text[part], prediction=Prediction.of(score))
-                for part, score in zip(parts, verdicts, strict=True)
-            ],
+            parts=[Part(text=text[part], prediction=Prediction.of(scores[text[part]])) for part in parts],
         )
 
     @router.get("/model", summary="Describe the served model")

@@ -6,7 +6,7 @@ const EXPLAIN_AFTER = 350;
 const RETRY = 2000;
 const SPEAK_AFTER = 900;
 const STRONG = 0.5; // least log odds that give a word its full colour; where a word has more, that is the scale
-const SHOWN = 0.15; // share of the scale from which a word is coloured at all
+const SHOWN = 0.25; // share of the scale from which a word is coloured at all
 
 const find = (id) => document.getElementById(id);
 let turn = 0;

@@ -3,10 +3,12 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.explanation import MOST, explain, variations
 from app.server import build
 from app.settings import MAX_CHARACTERS, Settings
 from sentiment.serving.predictor import Predictor
@@ -54,18 +56,30 @@ def test_concurrent_requests_are_read_together_and_get_their_own_answers(setting
         assert sample(client, "batch_texts_count") - batches < len(texts)
 
 
-def test_the_explanation_weighs_every_word_by_what_changes_without_it(client: TestClient, predictor: Predictor) -> None:
+def test_the_explanation_weighs_every_word_by_what_changes_in_variants_without_it(
+    client: TestClient, predictor: Predictor
+) -> None:
     text = "  the film was superb,\nthe cast  dull "
     answer = client.post(EXPLAIN, json={"text": text}).json()
     words = answer["words"]
 
     assert "".join(word["text"] for word in words) == text
     assert [word["text"].strip() for word in words] == text.split()
-    whole, without = predictor.score_texts([text, "  the film was the cast  dull "])
-    gap = _log_odds(whole) - _log_odds(without)
-    assert words[3]["weight"] == pytest.approx(gap, abs=1e-3)
+    kept = variations(len(words))
+    variants = ["".join(compress((word["text"] for word in words), row)) for row in kept]
+    assert [word["weight"] for word in words] == explain(kept, predictor.score_texts(variants).tolist())
+    assert any(word["weight"] for word in words)
+    assert client.post(EXPLAIN, json={"text": text}).json() == answer
     assert answer["parts"] == []
+    (whole,) = predictor.score_texts([text])
     assert answer["prediction"]["score"] == pytest.approx(whole, abs=1e-6)
+
+
+def test_an_explanation_reads_each_variant_of_a_text_once(client: TestClient) -> None:
+    read = sample(client, "batch_texts_sum")
+    client.post(EXPLAIN, json={"text": "superb film"})
+
+    assert sample(client, "batch_texts_sum") - read <= 4
 
 
 def test_a_text_that_the_model_cannot_read_whole_gets_a_verdict_for_each_part(
@@ -83,7 +97,7 @@ def test_a_text_that_the_model_cannot_read_whole_gets_a_verdict_for_each_part(
     scores = [part["prediction"]["score"] for part in answer["parts"]]
     assert scores == predictor.score_texts(parts).round(6).tolist()
     assert scores[0] > scores[-1]
-    assert len(answer["words"]) <= 48
+    assert len(answer["words"]) <= MOST
     assert "".join(word["text"] for word in answer["words"]) == text
 
 
@@ -184,9 +198,3 @@ def test_the_documentation_loads_nothing_from_another_host(client: TestClient) -
 
     assert "swagger-ui" in page
     assert re.findall(r"(?:src|href)=\"(?:https?:)?//", page) == []
-
-
-def _log_odds(score: float) -> float:
-    import math
-
-    return math.log(score / (1 - score))

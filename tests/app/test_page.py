@@ -52,10 +52,10 @@ def test_an_answer_that_comes_late_is_not_shown(visit: "Callable[..., Page]", pr
 
 def test_the_words_are_coloured_by_what_they_speak_for(visit: "Callable[..., Page]") -> None:
     page = visit()
-    page.locator("#review").fill("the film was superb, the plot was awful")
+    page.locator("#review").fill("superb superb, awful awful")
     page.wait_for_selector("#words .for")
 
-    assert page.locator("#words").inner_text() == "the film was superb, the plot was awful"
+    assert page.locator("#words").inner_text() == "superb superb, awful awful"
     assert "superb," in page.locator("#words .for").all_inner_texts()
     assert "awful" in page.locator("#words .against").all_inner_texts()
     shades = [
