@@ -33,7 +33,7 @@ MODEL = Path("models/sentiment")
 METRICS = Path("metrics/tokenizers.json")
 PLOT = Path("plots/tokenizers.json")
 TOKENIZERS = Path("models/tokenizers")
-MOST = 5000
+MOST = 2000
 """Reviews of a split to compare on, where it has more: the intervals are narrow enough then."""
 TRAININGS = 3
 """How often the small classifier is trained on each tokenizer's ids, with seeds from `seed` on."""
