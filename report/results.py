@@ -10,6 +10,7 @@ COMMANDS = {
     "checkpoints": "python -m benchmarks.checkpoints",
     "costs": "python -m benchmarks.costs",
     "datasets": "python -m benchmarks.dataset_survey FOLDER",
+    "explanation": "python -m benchmarks.explanation",
     "gpu": "python -m benchmarks.gpu",
     "imdb": "python -m benchmarks.imdb FOLDER",
     "imdb_sweep": "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER",
