@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
-    "  lr: 1.5e-4": "  lr: 5e-3",
+    "  lr: 1e-4": "  lr: 5e-3",
     "  batch_size: 16": "  batch_size: 8",
     "  max_length: 192": "  max_length: 8",
     "precision: auto": "precision: fp32",

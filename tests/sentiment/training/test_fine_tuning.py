@@ -14,8 +14,8 @@ from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.prediction import predict
 from sentiment.training.batches import LengthBucketSampler
+from sentiment.training.budget import TimeLimit
 from sentiment.training.build import build
-from sentiment.training.callbacks import TimeLimit
 from tests.sentiment.training.bench import Bench
 
 

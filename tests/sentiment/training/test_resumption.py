@@ -108,6 +108,7 @@ def test_a_training_over_its_time_can_be_continued_with_a_higher_limit(
 ) -> None:
     # A clock that is a minute on whenever it is looked at.
     minutes = count()
+    monkeypatch.setattr(budget, "TIMED_SECONDS", float("inf"))
     monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: 60.0 * next(minutes)))
     with pytest.raises(UserError, match=r"^train\.max_minutes of 12 are over at step \d+ of 16: "):
         bench.train(tiny(max_minutes=12, over_time="stop"), "run")
