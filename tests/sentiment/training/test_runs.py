@@ -9,8 +9,8 @@ from transformers import PreTrainedModel, set_seed
 
 from sentiment.core.params import Params
 from sentiment.training import runs as several
+from sentiment.training.budget import TimeLimit
 from sentiment.training.build import build
-from sentiment.training.callbacks import TimeLimit
 from sentiment.training.fine_tune import fine_tune
 from tests.sentiment.training.bench import Bench
 
