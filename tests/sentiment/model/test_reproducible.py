@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from sentiment.core.files import sha256
+from sentiment.core.files import sha256, write_json
+from sentiment.core.params import PREPROCESSING, Preprocessing, load_params
 from sentiment.core.parquet import write_parquet
 from sentiment.model.reproducible import ENVIRONMENT, is_portable
 
@@ -36,6 +37,9 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
     table = encoded.append_column("id", pa.array([str(row) for row in range(len(encoded))]))
     for split in ("train", "validation", "validation_sentences"):
         write_parquet(tmp_path / f"data/tokenized/{split}.parquet", table)
+    params = load_params(ROOT / "params.yaml")
+    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, emoji={}, tokenize=params.tokenize)
+    write_json(tmp_path / "data/tokenized" / PREPROCESSING, preprocessing.model_dump())
 
     def run(environment: dict[str, str], precision: str) -> dict[str, Any]:
         yaml = YAML()
