@@ -91,7 +91,10 @@ def draw_splits(params: Params, aside: Path) -> tuple[dict[str, pd.DataFrame], d
 
 
 def keep_companions_together(splits: dict[str, pd.DataFrame], aside: Path, seed: int) -> dict[str, pd.DataFrame]:
-    """Let companions change between train and validation so that none are parted; return the splits that result."""
+    """Let companions change between train and validation so that few are parted; return the splits that result.
+
+    A training review that is alike only to one that changes sides stays where it is, which is rare.
+    """
     texts = {
         name: (table["text"].to_pylist() for table in read_sorted(aside, name, "look for companions"))
         for name in ("validation", "train")

@@ -63,10 +63,16 @@ class TimeLimit(TrainerCallback):
             and state.global_step < len(self.step_costs)
         ):
             share = "" if runs == 1 else f", shared by {runs} runs,"
+            remedy = (
+                "the same command continues from the newest checkpoint, if there was one already; another limit "
+                "starts anew, as the steps were counted for this one"
+                if self.params.over_time == "shorten"
+                else "with a higher limit, or train.over_time: run, the same command continues from the newest "
+                "checkpoint, if there was one already"
+            )
             raise UserError(
                 f"train.max_minutes of {limit:g}{share} are over at step {state.global_step} of "
-                f"{len(self.step_costs)}: with a higher limit, or train.over_time: run, the same command continues "
-                "from the newest checkpoint, if there was one already"
+                f"{len(self.step_costs)}: {remedy}"
             )
         self.steps += 1
         if self.steps > WARMUP_STEPS:

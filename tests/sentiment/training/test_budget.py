@@ -169,11 +169,24 @@ def test_the_prediction_goes_by_tokens_and_counts_from_where_a_run_continues(
     assert "training takes about 1.4 min at 10 tokens/s" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("over_time", ["stop", "shorten"])
-def test_a_training_whose_time_is_over_stops_and_says_how_to_go_on(limit: Limit, clock: Clock, over_time: str) -> None:
+@pytest.mark.parametrize(
+    ("over_time", "remedy"),
+    [
+        (
+            "stop",
+            "with a higher limit, or train.over_time: run, the same command continues from the newest checkpoint, if "
+            "there was one already",
+        ),
+        (
+            "shorten",
+            "the same command continues from the newest checkpoint, if there was one already; another limit starts "
+            "anew, as the steps were counted for this one",
+        ),
+    ],
+)
+def test_a_training_whose_time_is_over_stops_and_says_how_to_go_on(
+    limit: Limit, clock: Clock, over_time: str, remedy: str
+) -> None:
     with pytest.raises(UserError) as caught:
         clock(limit(max_minutes=1.5, over_time=over_time), {1: 1, 2: 89, 3: 0.1})
-    assert str(caught.value) == (
-        "train.max_minutes of 1.5 are over at step 3 of 100: with a higher limit, or train.over_time: run, the same "
-        "command continues from the newest checkpoint, if there was one already"
-    )
+    assert str(caught.value) == f"train.max_minutes of 1.5 are over at step 3 of 100: {remedy}"
