@@ -2,7 +2,7 @@
 
 Reads   benchmarks/sweep.yaml or another plan, the pipeline as committed
 Writes  benchmarks/sweep.json, or beside the other plan: accuracy and log loss of the model on the validation reviews,
-        and its accuracy on those of each style of the sample, per trial and seed
+        and its accuracy on those of each style, per trial and seed
 
     python -m benchmarks.sweep
     python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER    FOLDER has the files that benchmarks.imdb reads
@@ -12,6 +12,7 @@ Trials that are in the results already are not run again; delete those to start 
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ from sentiment.core.schemas import read_yaml
 from sentiment.evaluation.scorer import Scorer
 from sentiment.metrics import evaluate
 from sentiment.reviews.selection import content_id
+from sentiment.tables.reader import Reader
 from sentiment.text.cleaning import clean
 
 PLAN = Path("benchmarks/sweep.yaml")
-SAMPLE = Path("data/sample_reviews.parquet")
+SAMPLES = (Path("data/sample_reviews.parquet"), Path("data/more_reviews.csv"))
 
 
 def trial(clone: Clone, overrides: dict[str, Any], styles: dict[str, str]) -> dict[str, Any]:
@@ -55,11 +57,15 @@ def trial(clone: Clone, overrides: dict[str, Any], styles: dict[str, str]) -> di
     return {"accuracy": figures["accuracy"], "log_loss": figures["log_loss"], "accuracy_by_style": by_style}
 
 
-def styles_of(path: Path) -> dict[str, str]:
-    """Return the style of each review of the sample, by the id of its text."""
-    sample = read_parquet(path, ["text", "style"])
-    texts = clean(sample["text"].combine_chunks(), load_params().subsample.cleaning).to_pylist()
-    return dict(zip(map(content_id, texts), sample["style"].to_pylist(), strict=True))
+def styles_of(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the style of each review of the files written for this project, by the id of its text."""
+    styles: dict[str, str] = {}
+    cleaning = load_params().subsample.cleaning
+    for path in paths:
+        for batch in Reader(path, columns=["text", "style"], bad_rows="stop"):
+            texts = clean(batch.table["text"].combine_chunks(), cleaning).to_pylist()
+            styles |= dict(zip(map(content_id, texts), batch.table["style"].to_pylist(), strict=True))
+    return styles
 
 
 def main() -> None:
@@ -72,7 +78,7 @@ def main() -> None:
     if results["base"] != plan["base"]:
         raise UserError(f"{file} was measured with another base than that of {arguments.plan}: delete it to start anew")
     known = {json.dumps(result["change"], sort_keys=True): result for result in results["trials"]}
-    styles = styles_of(SAMPLE)
+    styles = styles_of(SAMPLES)
     with temporary_clone() as clone:
         if arguments.folder:
             know(clone, arguments.folder.resolve())

@@ -24,7 +24,7 @@ HEAVY = {"torch", "transformers", "datasets", "sklearn", "huggingface_hub"}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a stage's current folder with what is in git: params.yaml, catalog.yaml and the sample reviews."""
-    for name in ("params.yaml", "catalog.yaml", "data/sample_reviews.parquet", "data/everyday.csv"):
+    for name in ("params.yaml", "catalog.yaml", "data/sample_reviews.parquet", "data/more_reviews.csv", "data/everyday.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -60,8 +60,8 @@ def test_download_copies_the_files_that_the_catalog_pins_and_the_reviews(folder:
 
     pinned = read_yaml("catalog.yaml")["models"]["all-MiniLM-L6-v2"]["files"]
     assert {path.name for path in Path("models/pretrained").iterdir()} == {*pinned, "origin.json"}
-    assert pq.read_table("data/raw/train.parquet").num_rows == 9341
-    assert pq.read_table("data/raw/test.parquet").num_rows == 2290
+    assert pq.read_table("data/raw/train.parquet").num_rows == 12740
+    assert pq.read_table("data/raw/test.parquet").num_rows == 3109
 
 
 def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> None:
@@ -73,6 +73,7 @@ def test_download_refuses_a_changed_file_and_leaves_nothing(folder: Path) -> Non
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
         "catalog.yaml",
         "everyday.csv",
+        "more_reviews.csv",
         "params.yaml",
         "sample_reviews.parquet",
     ]
