@@ -4,8 +4,9 @@ Reads   models/sentiment/, data/subsampled/train.parquet, and the folder's parqu
 Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of the model and of the baseline
 
     python -m benchmarks.real_reviews FOLDER uci-yelp uci-amazon sst2-dev imdb-test
+        --also imdb-cad-revised-test amazon-multi-en-validation checklist-sentiment-mft-sample
 
-The files are not part of this repository. Of a file with more than SIZE reviews, SIZE are drawn.
+The mean is that of the first names. The files are not part of this repository. Of a file with more than SIZE reviews, SIZE are drawn.
 """
 
 from argparse import ArgumentParser
@@ -35,6 +36,7 @@ def main() -> None:
     parser = ArgumentParser("real_reviews")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="+", help="files of the folder, without .parquet")
+    parser.add_argument("--also", nargs="*", default=[], help="files that are not to count in the mean")
     arguments = parser.parse_args()
     params = load_params()
     torch.set_num_threads(params.threads)
@@ -43,7 +45,7 @@ def main() -> None:
     words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
 
     results = {}
-    for name in arguments.names:
+    for name in arguments.names + arguments.also:
         path = arguments.folder / f"{name}.parquet"
         found = survey(read_reviews(path), scorer.preprocessing.cleaning)
         reviews = cut(found.usable, min(SIZE, len(found.usable)), "test", "SIZE")
@@ -57,7 +59,7 @@ def main() -> None:
         results[name] = {kind: {key: figures[kind][key] for key in KEPT} for kind in scores}
         print(name, {kind: round(figures[kind]["accuracy"], 3) for kind in scores})
     means = {kind: mean(results[name][kind]["accuracy"] for name in arguments.names) for kind in ("model", "baseline")}
-    write_json(RESULTS, {"files": results, "mean_accuracy": means})
+    write_json(RESULTS, {"files": results, "mean_accuracy": means, "mean_of": arguments.names})
 
 
 if __name__ == "__main__":
