@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from app.explanation import explain, parts_of, segments, variations
+from app.explanation import explain, parts_of, segments, variations, without_joining
 from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
@@ -129,17 +129,18 @@ def build(service: Service) -> APIRouter:
     async def explanation(request: Request, body: OneText) -> Explanation:
         text = body.text
         cut, parts = segments(text), parts_of(text, service.model.predictor)
-        kept = variations(len(cut))
-        variants = ["".join(text[piece] for piece in compress(cut, row)) for row in kept]
+        pieces = [text[piece] for piece in cut]
+        kept = variations(len(pieces))
+        variants = ["".join(compress(pieces, row)) for row in kept]
         # Few words have few variants. A batch at a time is queued, so that others get their turn.
         texts = list(dict.fromkeys([*variants, *(text[part] for part in parts)]))
         found = await read(request, texts, service.settings.batch)
         scores = dict(zip(texts, (each.score for each in found), strict=True))
-        weights = explain(kept, [scores[variant] for variant in variants])
+        weights = without_joining(pieces, explain(kept, [scores[variant] for variant in variants]))
         return Explanation(
             model=found[0].model,
             prediction=Prediction.of(scores[text]),
-            words=[Word(text=text[word], weight=weight) for word, weight in zip(cut, weights, strict=True)],
+            words=[Word(text=piece, weight=weight) for piece, weight in zip(pieces, weights, strict=True)],
             parts=[Part(text=text[part], prediction=Prediction.of(scores[text[part]])) for part in parts],
         )
 

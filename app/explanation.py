@@ -20,9 +20,19 @@ LEFT_OUT = 0.1
 """Share of the readings that lack a piece. With more, little is left of a text; with fewer, chance decides."""
 CORRELATION = 0.33
 """With the log odds of the readings that keep it; a piece with less has no weight, else each "and" had some."""
+JOINING = """
+a an the and but or so that than if then though although while when where which who as at by for from in into of on
+onto to with after before about during this these those there i me my myself you your yourself he him his she her it
+its we us our ourselves they them their am is are was were be been being has have had do does did will would
+"""
+"""English articles, conjunctions, prepositions, pronouns and auxiliaries: they tie words together and judge nothing.
+
+What negates, as "not" and "without", is none of them.
+"""
 STEPS = 500
 MOST_PARTS = 48
 WORD = re.compile(r"\S+\s*")
+MARKS = ".,;:!?\"'()"
 EDGE = 1e-6
 
 
@@ -64,6 +74,13 @@ def explain(kept: NDArray[np.bool_], scores: Sequence[float]) -> list[float]:
         weights = np.sign(moved) * np.maximum(np.abs(moved) - step * margin, 0)
     # Not -0.0, which JSON would show.
     return (weights.round(4) + 0.0).tolist()
+
+
+def without_joining(pieces: Sequence[str], weights: Sequence[float]) -> list[float]:
+    """Return the weights with 0 for pieces of JOINING words alone: a "but" may turn a score, but is not the reason."""
+    joining = set(JOINING.split())
+    joins = ({word.strip(MARKS) for word in piece.lower().split()} <= joining for piece in pieces)
+    return [0.0 if each else weight for each, weight in zip(joins, weights, strict=True)]
 
 
 def parts_of(text: str, predictor: Predictor) -> list[slice]:

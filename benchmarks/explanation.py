@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.explanation import explain, segments, variations
+from app.explanation import explain, segments, variations, without_joining
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.schemas import Strict, read_yaml, validate
@@ -52,15 +52,19 @@ def one_by_one(pieces: int) -> Kept:
     return np.vstack([np.ones((1, pieces), bool), ~np.eye(pieces, dtype=bool)])
 
 
-def falls(_kept: Kept, scores: Sequence[float]) -> list[float]:
+def falls(_pieces: Sequence[str], _kept: Kept, scores: Sequence[float]) -> list[float]:
     """Return by how much the log odds fall in each variant but the first."""
     inside = np.clip(scores, 1e-6, 1 - 1e-6)
     log_odds = np.log(inside / (1 - inside))
     return (log_odds[0] - log_odds[1:]).tolist()
 
 
-Way = tuple[Callable[[int], Kept], Callable[[Kept, Sequence[float]], list[float]]]
-WAYS: dict[str, Way] = {"leave one out": (one_by_one, falls), "random variants": (variations, explain)}
+def as_the_page(pieces: Sequence[str], kept: Kept, scores: Sequence[float]) -> list[float]:
+    return without_joining(pieces, explain(kept, scores))
+
+
+Way = tuple[Callable[[int], Kept], Callable[[Sequence[str], Kept, Sequence[float]], list[float]]]
+WAYS: dict[str, Way] = {"leave one out": (one_by_one, falls), "random variants": (variations, as_the_page)}
 
 
 def constant(name: str) -> float:
@@ -98,7 +102,7 @@ def main() -> None:
             variants = ["".join(compress(pieces, row)) for row in kept]
             texts = list(dict.fromkeys(variants))
             scores = dict(zip(texts, predictor.score_texts(texts).tolist(), strict=True))
-            weights = weigh(kept, [scores[variant] for variant in variants])
+            weights = weigh(pieces, kept, [scores[variant] for variant in variants])
             sign = 1 if scores[example.text] >= 0.5 else -1
             bare = [{word.strip(PUNCTUATION) for word in piece.lower().split()} for piece in pieces]
             passed.append(passes(example, bare, weights, sign, set(given.neutral.split())))

@@ -6,7 +6,8 @@ Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of
     python -m benchmarks.real_reviews FOLDER uci-yelp uci-amazon sst2-dev imdb-test
         --also imdb-cad-revised-test amazon-multi-en-validation checklist-sentiment-mft-sample
 
-The mean is that of the first names. The files are not part of this repository. Of a file with more than SIZE reviews, SIZE are drawn.
+The mean is that of the first names. The files are not part of this repository. Of a file with more than SIZE reviews,
+SIZE are drawn.
 """
 
 from argparse import ArgumentParser

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.explanation import MOST, READINGS, explain, segments, variations
+from app.explanation import MOST, READINGS, explain, segments, variations, without_joining
 
 
 def _scores(log_odds: np.ndarray) -> list[float]:
@@ -66,3 +66,12 @@ def test_scores_of_zero_and_one_have_weights_too() -> None:
     (weight,) = explain(kept, kept[:, 0].astype(float).tolist())
 
     assert 0 < weight < 30
+
+
+def test_joining_words_have_no_weight_but_those_that_negate_have() -> None:
+    pieces = ["Pretty, ", "but ", "it ", "did ", "not ", "work ", "without ", "(the) ", "battery. ", "and a dull "]
+
+    weighed = without_joining(pieces, [1.0] * len(pieces))
+
+    kept = [piece.strip() for piece, weight in zip(pieces, weighed, strict=True) if weight]
+    assert kept == ["Pretty,", "not", "work", "without", "battery.", "and a dull"]
