@@ -92,7 +92,8 @@ def test_progress_is_told_in_rows(tmp_path: Path) -> None:
         ("a.csv", b'text\n"never closed', "quotes"),
         ("a.parquet", b"PAR1 no", "not a whole parquet file"),
         ("a.csv.gz", b"no gzip", "not a whole gzip file"),
-        ("a.xlsx", b"x", "no known format"),
+        ("a.doc", b"x", "no known format"),
+        ("a.xlsx", b"x", "not a whole xlsx file"),
         ("a.csv", b"a,a\n1,2\n", "twice"),
     ],
 )
