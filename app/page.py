@@ -82,9 +82,11 @@ def _files(service: Service) -> None:
             with gr.Accordion("If it is read wrongly", open=False):
                 encoding = gr.Textbox(label="Encoding", placeholder="as in cp1252; UTF-8 needs none", max_length=40)
                 delimiter = gr.Textbox(label="Delimiter", placeholder="comma, semicolon, tab or pipe", max_length=10)
+                # On Enter, or by the button: nobody wants a file to be read at each key.
                 named = gr.Textbox(
                     label="Columns", placeholder="names for a file without a header, as in label,title,text"
                 )
+                again = gr.Button("Look at the file again")
             form = gr.Radio(["csv", "parquet", "jsonl"], value="csv", label="Format of the results")
             start = gr.Button("Read the reviews", variant="primary", interactive=False)
         with gr.Column():
@@ -142,7 +144,7 @@ def _files(service: Service) -> None:
 
     fields: list[Any] = [encoding, delimiter, named]
     gr.on(
-        [upload.change, *(option.submit for option in fields), *(option.blur for option in fields)],
+        [upload.change, again.click, *(field.submit for field in fields)],
         inspect,
         [upload, *fields],
         [column, start, result, download],

@@ -112,7 +112,7 @@ def survey(path: Path, lines: Iterable[str], dialect: Dialect, width: int, longe
             apart = [one.rstrip("\r\n").split(dialect.delimiter) for one in physical]
             if width > 1 and len(suspects) < SUSPECTS and all(len(cells) == width for cells in apart):
                 suspects.append((row, line, apart))
-        elif even and row > 1:
+        if even and row > 1:
             _learn(known, fields)
     for row, line, apart in suspects:
         for place, values in enumerate(known):
@@ -169,5 +169,5 @@ def _learn(known: list[set[str] | None], fields: list[str]) -> None:
         if values is None or not (value := value.strip()):
             continue
         values.add(value)
-        if len(values) > KNOWN or len(value) > SHORT:
+        if len(values) > KNOWN or len(value) > SHORT or "\n" in value:
             known[place] = None

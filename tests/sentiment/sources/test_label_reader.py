@@ -53,6 +53,11 @@ def test_stars_are_mapped_by_the_rule_and_nulls_stay(values: list[Any]) -> None:
     assert mapped(values, STARS) == [0, DROPPED, 1, None]
 
 
+@pytest.mark.parametrize("values", [["1", "", "0"], ["1", None, "0"], [1, None, 0]])
+def test_the_empty_label_is_dropped_where_the_rule_says_so(values: list[Any]) -> None:
+    assert mapped(values, {"": "drop", "0": 0, "1": 1}) == [1, DROPPED, 0]
+
+
 @pytest.mark.parametrize(
     ("values", "seen", "example"),
     [
