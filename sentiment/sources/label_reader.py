@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sentiment.core.errors import UserError, abridge
 from sentiment.core.labels import PLAIN, Labels, label_name, propose
 from sentiment.core.parquet import whole_parquet
-from sentiment.tables.formats import find_format
+from sentiment.tables.source import find_source
 
 DROPPED = -1
 EMPTY = ""
@@ -89,10 +89,11 @@ def declared_labels(path: Path, column: str, key: str) -> Labels | None:
 
 def _declared_names(path: Path, column: str) -> list[str]:
     """Return the names that a parquet file of the hub's `datasets` library gives the numbers of a column from 0 on."""
-    if find_format(path.name) != "parquet":
+    source = find_source(path)
+    if source.kind != "parquet":
         return []
-    with whole_parquet(path):
-        metadata = pq.read_schema(path).metadata or {}
+    with whole_parquet(path), source.open_bytes() as (content, _):
+        metadata = pq.read_schema(content).metadata or {}
     try:
         return list(map(str, json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]))
     except (ValueError, LookupError, TypeError):

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from itertools import dropwhile
+from io import TextIOWrapper
 from typing import Any
 
 from sentiment.core.errors import UserError, reason
 from sentiment.tables.source import Source
 
+LARGEST = 500_000_000
+"""Characters of a document, which is held in memory; a small packed file can hold any number of them."""
 BLANK = " \t\r\n"
 
 
@@ -17,7 +19,7 @@ def read_document(source: Source, encoding: str) -> list[Any] | None:
     Raises UserError for a document of another form.
     """
     with source.open_lines(encoding) as (lines, _):
-        first = next(dropwhile(lambda line: not line.strip(BLANK), lines), "").strip(BLANK)
+        first = _first_line(lines)
         more = any(line.strip(BLANK) for line in lines)
     value = _value(first)
     if value is not None:
@@ -26,13 +28,21 @@ def read_document(source: Source, encoding: str) -> list[Any] | None:
     if not first.startswith("[" if source.kind == "jsonl" else ("[", "{")):
         return None
     with source.open_lines(encoding) as (lines, _):
-        text = lines.read()
+        text = lines.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise UserError(f"{source.path} has more than {LARGEST:,} characters in one document: write an object per line")
     try:
         return list(_rows(json.loads(text), source))
     except (ValueError, RecursionError) as error:
         if source.kind == "jsonl":
             return None
         raise UserError(f"{source.path} is not JSON: {reason(error)}") from None
+
+
+def _first_line(lines: TextIOWrapper) -> str:
+    while (line := lines.readline(LARGEST)) and not line.strip(BLANK):
+        pass
+    return line.strip(BLANK)
 
 
 def _value(text: str) -> Any:

@@ -84,6 +84,8 @@ class Reader:
         self.source = find_source(path, form)
         self.encoding, notes = encoding_of(self.source, reading, ask)
         self.table = self._open_table(reading, text)
+        if not isinstance(self.table, Delimited | Sheet) and (reading.columns or reading.delimiter):
+            notes.append(f"{path} names its columns itself, so nothing is taken from what is said of them")
         self.notes = (*self.source.notes, *notes, *(self.table.notes if self.table else ()))
         self.hint = self.table.hint if self.table else ""
         self.headerless = self.table is not None and self.table.headerless

@@ -24,7 +24,13 @@ HEAVY = {"torch", "transformers", "datasets", "sklearn", "huggingface_hub"}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a stage's current folder with what is in git: params.yaml, catalog.yaml and the sample reviews."""
-    for name in ("params.yaml", "catalog.yaml", "data/sample_reviews.parquet", "data/more_reviews.csv", "data/everyday.csv"):
+    for name in (
+        "params.yaml",
+        "catalog.yaml",
+        "data/sample_reviews.parquet",
+        "data/more_reviews.csv",
+        "data/everyday.csv",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     monkeypatch.chdir(tmp_path)
