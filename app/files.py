@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sentiment.core.errors import UserError
+from sentiment.core.reading import Reading
+from sentiment.core.schemas import validate
 from sentiment.predict import check, extend, holds_texts, score_rows
-from sentiment.tables.formats import format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
 
@@ -27,10 +29,26 @@ class Outcome:
     rejected: list[str] = field(default_factory=list)
 
 
-def columns_of(path: Path) -> list[str]:
-    """Return the columns that can hold the reviews, the likeliest first; raise UserError if it can't be read."""
-    schema = Reader(path, format_of(path.name), bad_rows="set aside").contents.schema
-    names = [column.name for column in schema if holds_texts(column)]
+def reading_of(encoding: str = "", delimiter: str = "", columns: str = "") -> Reading:
+    """Return what is said of a file, of which nothing need be; raise UserError for what can't be meant."""
+    names = [name.strip() for name in columns.split(",")] if columns.strip() else None
+    return validate(
+        Reading, {"encoding": encoding.strip() or None, "delimiter": delimiter or None, "columns": names}, "the file"
+    )
+
+
+def columns_of(path: Path, reading: Reading | None = None, tell: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Return the columns that can hold the reviews, the likeliest first; `tell` gets sentences about what was found.
+
+    Raises UserError if the file can't be read, or if its first row is data: that review would be lost.
+    """
+    reader = Reader(path, bad_rows="set aside", reading=reading)
+    doubt = f"{path}{reader.hint.replace(';', ':', 1)}"
+    if reader.headerless:
+        raise UserError(doubt)
+    for note in (*reader.notes, *([doubt] if reader.hint else [])):
+        tell(note)
+    names = [column.name for column in reader.contents.schema if holds_texts(column)]
     return sorted(names, key=lambda name: not LIKELY.search(name))
 
 
@@ -57,13 +75,14 @@ def score_file(
     *,
     score: Callable[[Sequence[str]], list[float]],
     progress: Callable[[int, int], None],
+    reading: Reading | None = None,
 ) -> Outcome:
     """Score a file's column of texts and write its rows, and those set aside, into a folder.
 
     `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
     that can't be read.
     """
-    reader = Reader(path, format_of(path.name), bad_rows="set aside", text=text)
+    reader = Reader(path, bad_rows="set aside", text=text, reading=reading)
     check(reader, path.name, text)
     contents = reader.contents
     schema = extend(contents.schema)

@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from app import views
-from app.files import columns_of, score_file
+from app.files import columns_of, reading_of, score_file
 from app.service import Service
 from sentiment.core.errors import UserError
-from sentiment.tables.formats import FORMATS
+from sentiment.tables.formats import KINDS, PACKED
 
 STATIC = Path(__file__).with_name("static")
 KEPT = 3600
@@ -72,28 +72,39 @@ def build(service: Service) -> gr.Blocks:
 def _files(service: Service) -> None:
     megabytes = service.settings.max_upload / 1_000_000
     gr.Markdown(
-        f"Up to {megabytes:g} MB of csv, tsv, jsonl (each also .gz) or parquet. Every column is kept, two are added."
+        f"Up to {megabytes:g} MB of csv, tsv, txt, json, jsonl, xlsx or parquet, packed or not. "
+        "Every column is kept, two are added."
     )
     with gr.Row():
         with gr.Column():
-            upload = gr.File(label="File with reviews", file_types=[f".{form}" for form in FORMATS] + [".gz"])
+            upload = gr.File(label="File with reviews", file_types=[f".{ending}" for ending in (*KINDS, *PACKED)])
             column = gr.Dropdown(label="Column of the reviews", choices=[], interactive=True)
+            with gr.Accordion("If it is read wrongly", open=False):
+                encoding = gr.Textbox(label="Encoding", placeholder="as in cp1252; UTF-8 needs none", max_length=40)
+                delimiter = gr.Textbox(label="Delimiter", placeholder="comma, semicolon, tab or pipe", max_length=10)
+                # On Enter, or by the button: nobody wants a file to be read at each key.
+                named = gr.Textbox(
+                    label="Columns", placeholder="names for a file without a header, as in label,title,text"
+                )
+                again = gr.Button("Look at the file again")
             form = gr.Radio(["csv", "parquet", "jsonl"], value="csv", label="Format of the results")
             start = gr.Button("Read the reviews", variant="primary", interactive=False)
         with gr.Column():
             result = gr.HTML(elem_id="summary", min_height=120, **PLAIN)
             download = gr.File(label="Results", file_count="multiple", interactive=False, visible=False)
 
-    def inspect(path: str | None) -> tuple[Any, Any, str, Any]:
+    def inspect(path: str | None, *options: str) -> tuple[Any, Any, str, Any]:
         names: list[str] = []
         said = ""
         if path:
             try:
-                names = columns_of(Path(path))
+                notes: list[str] = []
+                names = columns_of(Path(path), reading_of(*options), notes.append)
+                said = "".join(views.note(_without_folder(note, path)) for note in notes)
                 if not names:
                     said = views.trouble("No column of this file holds texts.")
             except UserError as error:
-                said = views.trouble(_without_path(error, path))
+                said = views.trouble(_without_folder(str(error), path))
         chosen = names[0] if names else None
         return (
             gr.Dropdown(choices=names, value=chosen),
@@ -102,30 +113,57 @@ def _files(service: Service) -> None:
             gr.File(visible=False),
         )
 
-    def read(path: str, text: str, form: str, progress: gr.Progress = PROGRESS) -> tuple[str, Any]:
+    def read(  # noqa: PLR0917 - Gradio passes them by position
+        path: str,
+        text: str,
+        form: str,
+        encoding: str,
+        delimiter: str,
+        named: str,
+        progress: gr.Progress = PROGRESS,
+    ) -> tuple[str, Any]:
         def tell(done: int, rows: int) -> None:
             progress((done, rows), unit="rows")
 
         with TemporaryDirectory() as folder:
             try:
                 outcome = score_file(
-                    Path(path), text, form, Path(folder), score=service.read_from_thread, progress=tell
+                    Path(path),
+                    text,
+                    form,
+                    Path(folder),
+                    score=service.read_from_thread,
+                    progress=tell,
+                    reading=reading_of(encoding, delimiter, named),
                 )
             except UserError as error:
-                return views.trouble(_without_path(error, path)), gr.File(visible=False)
+                return views.trouble(_without_folder(str(error), path)), gr.File(visible=False)
             # They are served from there, and removed after a while.
             kept = [download.move_resource_to_block_cache(result) for result in outcome.paths]
         return views.summary(outcome), gr.File(kept, visible=True)
 
-    upload.change(inspect, upload, [column, start, result, download], show_progress="hidden", **PRIVATE)
+    fields: list[Any] = [encoding, delimiter, named]
+    gr.on(
+        [upload.change, again.click, *(field.submit for field in fields)],
+        inspect,
+        [upload, *fields],
+        [column, start, result, download],
+        show_progress="hidden",
+        **PRIVATE,
+    )
     start.click(
-        read, [upload, column, form], [result, download], concurrency_limit=2, show_progress_on=result, **PRIVATE
+        read,
+        [upload, column, form, *fields],
+        [result, download],
+        concurrency_limit=2,
+        show_progress_on=result,
+        **PRIVATE,
     )
 
 
-def _without_path(error: UserError, path: str) -> str:
-    """Return what an error says, with the file's name instead of its path on the server."""
-    return str(error).replace(path, Path(path).name)
+def _without_folder(sentence: str, path: str) -> str:
+    """Return a sentence about a file with its name instead of its path on the server."""
+    return sentence.replace(path, Path(path).name)
 
 
 def mount(app: FastAPI, service: Service) -> None:

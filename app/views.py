@@ -68,6 +68,10 @@ def trouble(message: str) -> str:
     return f'<div class="trouble" role="alert">{escape(message)}</div>'
 
 
+def note(sentence: str) -> str:
+    return f'<p class="note" role="status">{escape(sentence)}</p>'
+
+
 def summary(outcome: Outcome) -> str:
     """Return how many reviews are positive, negative and unsure, the spread of the scores, and what was set aside."""
     verdicts = [Prediction.of(score) for score in outcome.scores]

@@ -1,8 +1,9 @@
 """Score the reviews of a file with the exported model.
 
-Reads   models/exported/, and a file with a column of texts: csv, tsv, jsonl (each also .gz) or parquet
-Writes  a file in any of these formats: the rows with all their columns, `sentiment` (positive or negative) and `score`
-        (the calibrated probability of positive); OUTPUT.rejected.jsonl: the rows that hold no text, and why
+Reads   models/exported/, and a table with a column of texts, or a folder of texts by label, as own/README.md has them
+Writes  a csv, tsv, jsonl (each also .gz) or parquet file: the rows with all their columns, `sentiment` (positive or
+        negative) and `score` (the calibrated probability of positive); OUTPUT.rejected.jsonl: the rows that hold no
+        text, and why
 
     python -m sentiment.predict reviews.csv -o scored.parquet
     zcat reviews.jsonl.gz | python -m sentiment.predict - --format jsonl -o - > scored.jsonl
@@ -16,7 +17,7 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,18 +28,22 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from sentiment.core.command import run
-from sentiment.core.errors import UserError
+from sentiment.core.errors import UserError, abridge
 from sentiment.core.files import replacing, sha256
 from sentiment.core.labels import LABELS, PLAIN, label_name
+from sentiment.core.reading import Reading
+from sentiment.core.schemas import validate
 from sentiment.core.texts import MAX_CHARACTERS
 from sentiment.metrics import as_written
 from sentiment.serving.predictor import Predictor
-from sentiment.tables.formats import FORMATS, format_of
+from sentiment.tables.asking import as_flag
+from sentiment.tables.formats import FORMATS, INPUTS, format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.rows import BadRow
 from sentiment.tables.writer import open_writer
 
 CHUNK = 64
+MOST_UNKNOWN = 1000
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)
 LABEL = "label"
 
@@ -51,16 +56,21 @@ def parse() -> Namespace:
     parser.add_argument(
         "--label", help="a column of labels, as 0 and 1 or neg and pos: prints the metrics, too (label)"
     )
-    parser.add_argument("--format", choices=FORMATS, help="of the input; by its name where not given")
+    parser.add_argument("--format", choices=INPUTS, metavar="FORMAT", help="of the input; by its name where not given")
+    parser.add_argument("--encoding", help="of the input where it is not UTF-8, such as cp1252")
+    parser.add_argument("--delimiter", help="of the input where its header does not tell: comma, semicolon, tab, pipe")
+    parser.add_argument("--columns", help="names of its columns where it has no header, with commas between them")
     parser.add_argument("--output-format", choices=FORMATS, help="of the output; by its name where not given")
     parser.add_argument("--model", type=Path, default=Path("models/exported"), help="folder (models/exported)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="reviews at a time (all CPUs)")
     arguments = parser.parse_args()
     for kind, name in (("", arguments.input), ("output_", arguments.output)):
-        if not getattr(arguments, f"{kind}format"):
-            if name == "-":
-                raise UserError(f"- has no name to tell its format by: give --{kind.replace('_', '-')}format")
-            setattr(arguments, f"{kind}format", format_of(name))
+        if not getattr(arguments, f"{kind}format") and name == "-":
+            raise UserError(f"- has no name to tell its format by: give --{kind.replace('_', '-')}format")
+    arguments.output_format = arguments.output_format or format_of(arguments.output)
+    columns = arguments.columns and [name.strip() for name in arguments.columns.split(",")]
+    options = {"encoding": arguments.encoding, "delimiter": arguments.delimiter, "columns": columns}
+    arguments.reading = validate(Reading, options, "the options")
     return arguments
 
 
@@ -86,10 +96,11 @@ class Journal:
         return np.concatenate([known, scores])
 
 
-def key_of(source: Path, model: Path, text: str) -> str:
-    """Return what the scores depend on as 64 hex digits: the input, the model and the column."""
+def key_of(source: Path, model: Path, text: str, reading: Reading) -> str:
+    """Return what the scores depend on as 64 hex digits: the input, how it is read, the model and the column."""
     files = [source, *sorted(path for path in model.iterdir() if path.is_file())]
-    return hashlib.sha256(" ".join([*map(sha256, files), text]).encode()).hexdigest()
+    parts = [*map(sha256, files), text, reading.model_dump_json(exclude_none=True)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def fault(text: str | None) -> str | None:
@@ -110,7 +121,7 @@ def fetch(name: str, folder: Path) -> Path:
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         return path
-    if not Path(name).is_file():
+    if not Path(name).exists():
         raise UserError(f"{name} is missing: give the path of a file that exists, or - for stdin")
     return Path(name)
 
@@ -121,7 +132,8 @@ def check(reader: Reader, source: str, text: str, label: str | None = None) -> N
     names = schema.names
     for option, name in (("--text", text), ("--label", label)):
         if name is not None and name not in names:
-            raise UserError(f"{source} has no column {name}: choose one with {option}: {', '.join(names)}")
+            listed = ", ".join(map(abridge, names))
+            raise UserError(f"{source} has no column {name}: choose one with {option}: {listed}{reader.hint}")
     if not holds_texts(schema.field(text)):
         raise UserError(
             f"{source}: column {text} is of type {schema.field(text).type}: choose one of texts with --text"
@@ -167,10 +179,16 @@ def score_rows(
         yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), bad
 
 
-def report(labels: Sequence[int], scores: Sequence[float]) -> None:
-    """Print the metrics of the labelled rows."""
+def report(labels: Sequence[int], scores: Sequence[float], unknown: Collection[str]) -> None:
+    """Print the metrics of the labelled rows, unless labels of unknown meaning put that of the others in doubt."""
     from sentiment.metrics import evaluate
 
+    listed = ", ".join(map(abridge, sorted(unknown)[:10]))
+    if any(name[:1].isdecimal() or name[:1] in {"-", "+", "."} for name in unknown):
+        print(f"no metrics: what the labels mean is not known where {listed} are among them, but only of 0 and 1 alone")
+        return
+    if unknown:
+        print(f"rows without a known label are left out of the metrics: {listed}")
     if set(labels) != {0, 1}:
         print(
             f"no metrics: they need both labels, negative and positive, but the {len(labels):,} labelled rows lack one"
@@ -190,9 +208,14 @@ def main() -> None:
     stdout, sys.stdout = sys.stdout, sys.stderr
     arguments = parse()
     labels, scores, count = array("b"), array("d"), 0
+    unknown: set[str] = set()
     with TemporaryDirectory() as temporary, ExitStack() as stack:
         source = fetch(arguments.input, Path(temporary))
-        reader = Reader(source, arguments.format, bad_rows="set aside", text=arguments.text)
+        reader = Reader(
+            source, arguments.format, bad_rows="set aside", text=arguments.text, reading=arguments.reading, ask=as_flag
+        )
+        for note in reader.notes:
+            print(note)
         check(reader, arguments.input, arguments.text, arguments.label)
         contents = reader.contents
         label = arguments.label or (LABEL if LABEL in contents.schema.names else None)
@@ -203,7 +226,8 @@ def main() -> None:
             place, rejected = Path(arguments.output), Path(f"{arguments.output}.rejected.jsonl")
             output = stack.enter_context(stack.enter_context(replacing(place)).open("wb"))
         rejects = stack.enter_context(stack.enter_context(replacing(rejected)).open("wb"))
-        journal = Journal(place.with_name(f"{place.name}.scores"), key_of(source, arguments.model, arguments.text))
+        key = key_of(source, arguments.model, arguments.text, arguments.reading)
+        journal = Journal(place.with_name(f"{place.name}.scores"), key)
         write = stack.enter_context(
             open_writer(output, arguments.output_format, extend(contents.schema), contents.json)
         )
@@ -226,6 +250,8 @@ def main() -> None:
                     if number in LABELS:
                         labels.append(number)
                         scores.append(probability)
+                    elif isinstance(value, str | int | float) and label_name(value) and len(unknown) < MOST_UNKNOWN:
+                        unknown.add(label_name(value))
     stdout.flush()
     journal.path.unlink(missing_ok=True)
     print(f"{contents.rows - count:,} of {contents.rows:,} rows scored")
@@ -234,7 +260,7 @@ def main() -> None:
     else:
         rejected.unlink()
     if arguments.label or labels:
-        report(labels, scores)
+        report(labels, scores, unknown)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Errors that are written for the person who reads them."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,14 @@ def reason(error: BaseException) -> str:
 def abridge(name: str) -> str:
     """Return a name or a label as an error shows it: on one line, and not all of what turns out to be a review."""
     return name[:40] if name.isprintable() and name.strip() else repr(name[:40])
+
+
+def setting(key: str, value: str) -> str:
+    """Return -S KEY=VALUE for DVC's command line, with the quotes that DVC and a shell need."""
+    if re.fullmatch(r"[\w/.@ -]+", value, re.ASCII):
+        return f"-S {key}={shlex.quote(value)}"
+    quoted = "'" + value.replace("'", r"\'") + "'"
+    return f'-S "{key}={quoted}"' if not set('"$`\\!') & set(value) else f"-S {shlex.quote(f'{key}={quoted}')}"
 
 
 @contextmanager

@@ -67,7 +67,18 @@ def require_intact(folder: Path, hashes: Mapping[str, str], maker: str) -> None:
             )
 
 
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
+
+
 def sha256(path: Path | str) -> str:
-    """Return the file's sha256 as 64 hex digits."""
+    """Return a file's sha256 as 64 hex digits; a folder's is that of its files' names and sha256."""
+    if Path(path).is_dir():
+        files = sorted(file for file in Path(path).rglob("*") if file.is_file())
+        listed = "".join(f"{sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
+        return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

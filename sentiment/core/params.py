@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sentiment.core.labels import Labels
+from sentiment.core.reading import Columns, Delimiter, Encoding, Reading
 from sentiment.core.schemas import Name, Names, Strict, read_yaml, validate
 
 Size = Annotated[int, Field(ge=100)] | None
@@ -21,10 +22,18 @@ class Cleaning(Strict):
     html_breaks: bool
 
 
-class Download(Strict):
+class Download(Reading):
     text: Names
     label: Name
     labels: Labels | None
+
+
+class DownloadSection(Download):
+    """The section of params.yaml, where every key has to stand."""
+
+    encoding: Encoding | None
+    delimiter: Delimiter | None
+    columns: Columns | None
 
 
 class Subsample(Cleaning):
@@ -148,7 +157,7 @@ class Params(Strict):
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1, le=1024)
     precision: Precision
-    download: Download
+    download: DownloadSection
     subsample: Subsample
     tokenize: Tokenize
     train: Train

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import Labels
+from sentiment.core.reading import Reading
 from sentiment.core.schemas import Name, Names, Strict, read_yaml, validate
 from sentiment.sources.locations import HubSource, Source
 
@@ -69,8 +70,8 @@ class Split(Strict):
     where: Conditions = Field(default_factory=list)
 
 
-class DatasetEntry(Entry):
-    """A dataset: the columns of its reviews and labels, what its labels mean, and its splits."""
+class DatasetEntry(Entry, Reading):
+    """A dataset: the columns of its reviews and labels, what these mean, its splits, and how it is read."""
 
     text: Names
     label: Name

@@ -8,18 +8,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sentiment.core.errors import UserError
+from sentiment.core.errors import UserError, setting
 from sentiment.core.files import OWN, sha256, write_json
 from sentiment.core.params import Download
 from sentiment.sources.catalog import Catalog, DatasetEntry, SplitName
 from sentiment.sources.hub import HUB_NAME, open_repository
 from sentiment.sources.locations import HubSource
+from sentiment.sources.own import SPLIT_WORD, own_splits
 from sentiment.sources.split_reader import SplitReader, write_split
-from sentiment.tables.formats import ENDINGS, find_format
+from sentiment.tables.formats import ENDINGS, find_format, find_input
 
-PATH = re.compile(r"[/.~]|own/|.*\.gz$", re.IGNORECASE)
+PATH = re.compile(r"[/.~]|own/|.*\.(gz|bz2|zip)$", re.IGNORECASE)
 """How a name begins or ends that can only be meant as a path, beside the endings of tables."""
-SPLIT_WORD = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def _own_path(name: str) -> Path | None:
         copy = f"cp {'-r ' if path.is_dir() else ''}{shlex.quote(str(path))} {OWN}/"
         raise UserError(
             f"dataset {name} lies outside of {OWN}/, where nobody would notice its changes: "
-            f"{copy}, then -S dataset={shlex.quote(path.name)}"
+            f"{copy}, then {setting('dataset', path.name)}"
         )
-    if PATH.match(name) or find_format(name):
+    if PATH.match(name) or find_input(name):
         near = get_close_matches(own.name, sorted(file.name for file in OWN.glob("*")), n=1)
         raise UserError(
             f"{own} is missing: {f'did you mean {near[0]}? ' if near else ''}put it there. Experiments with --temp or "
@@ -86,21 +86,11 @@ def _entry(options: Download, **content: Any) -> DatasetEntry:
 
 
 def _own_entry(path: Path, options: Download) -> DatasetEntry:
-    if path.is_dir():
-        parts: dict[str, str] = {}
-        for file in sorted(path.iterdir()):
-            form = find_format(file.name)
-            if form and (split := file.name[: -len(f".{form}")]) in {"train", "test"}:
-                if split in parts:
-                    raise UserError(f"{path} has both {parts[split]} and {file.name}: leave one {split}.* there")
-                parts[split] = file.name
-        if "train" not in parts:
-            raise UserError(f"{path} has no train file: name one train.csv, or train with {ENDINGS}")
-    else:
-        parts = {"train": path.name}
-    folder = path if path.is_dir() else path.parent
-    files = {file: sha256(folder / file) for file in parts.values()}
-    splits = {split: {"file": file} for split, file in parts.items()}
+    parts = own_splits(path) if path.is_dir() else {"train": path}
+    folder = path.parent if path in parts.values() else path
+    names = {split: part.relative_to(folder).as_posix() for split, part in parts.items()}
+    files = {name: sha256(folder / name) for name in names.values()}
+    splits = {split: {"file": name} for split, name in names.items()}
     return _entry(options, source={"folder": str(folder)}, licence="your own", files=files, splits=splits)
 
 
@@ -129,8 +119,7 @@ def hub_splits(name: str, files: Iterable[str]) -> dict[SplitName, list[str]]:
         words = [SPLIT_WORD.search(part.lower()) for part in (last, *reversed(folders))]
         if word := next(filter(None, words), None):
             configuration = "/".join(folder for folder in folders if not SPLIT_WORD.search(folder.lower()))
-            split = word[0] if word[0] in {"train", "test"} else "validation"
-            found.setdefault((configuration, split), []).append(file)
+            found.setdefault((configuration, str(word.lastgroup)), []).append(file)
     remedy = "add an entry to catalog.yaml that names its files"
     configurations = sorted({configuration for configuration, split in found if split == "train"})
     if not found and len(tables) == 1:

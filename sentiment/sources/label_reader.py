@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sentiment.core.errors import UserError, abridge
-from sentiment.core.labels import PLAIN, Labels, label_name
+from sentiment.core.labels import PLAIN, Labels, label_name, propose
 from sentiment.core.parquet import whole_parquet
-from sentiment.tables.formats import find_format
+from sentiment.tables.source import find_source
 
 DROPPED = -1
+EMPTY = ""
 LISTED = 10
 """Labels that an error shows at most."""
 MOST_SEEN = 1000
@@ -32,12 +33,17 @@ class LabelReader:
         self.first_unknown: str | None = None
 
     def __call__(self, values: pa.Array, place: str, rows: NDArray[np.integer]) -> pa.Array:
-        """Return int8: 0, 1, or DROPPED; null for null; an unknown label is DROPPED, and `finish` refuses it."""
+        """Return int8: 0, 1, or DROPPED; null for null, unless the rule has the empty label, which null then is.
+
+        An unknown label is DROPPED, and `finish` refuses it.
+        """
         kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_null)
         if not any(is_kind(values.type) for is_kind in kinds):
             raise UserError(
                 f"{place}: column {self.column} is of type {values.type}, but must be whole numbers, text or booleans"
             )
+        if EMPTY in self.known and values.null_count:
+            values = pc.fill_null(values.cast(pa.string()), EMPTY)
         if pa.types.is_null(values.type):
             return pa.nulls(len(values), pa.int8())
         encoded = values.dictionary_encode()
@@ -65,7 +71,7 @@ class LabelReader:
             raise UserError(f"{problem}: {_remedy(names, self.key)}")
         raise UserError(
             f"{problem}, but {self.key} has {', '.join(sorted(self.known, key=_order))}: "
-            "add what is missing, as 0 (negative), 1 (positive) or drop (the row is left out)"
+            f"add what is missing, as 0 (negative), 1 (positive) or drop (the row is left out){_how(names)}"
         )
 
 
@@ -83,10 +89,11 @@ def declared_labels(path: Path, column: str, key: str) -> Labels | None:
 
 def _declared_names(path: Path, column: str) -> list[str]:
     """Return the names that a parquet file of the hub's `datasets` library gives the numbers of a column from 0 on."""
-    if find_format(path.name) != "parquet":
+    source = find_source(path)
+    if source.kind != "parquet":
         return []
-    with whole_parquet(path):
-        metadata = pq.read_schema(path).metadata or {}
+    with whole_parquet(path), source.open_bytes() as (content, _):
+        metadata = pq.read_schema(content).metadata or {}
     try:
         return list(map(str, json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]))
     except (ValueError, LookupError, TypeError):
@@ -96,14 +103,15 @@ def _declared_names(path: Path, column: str) -> list[str]:
 def _remedy(names: list[str], key: str) -> str:
     if len(names) > LISTED:
         return f"is it the right column? {key} must say what each label means, 0 (negative), 1 (positive) or drop"
-    # The lower half negative, the upper half positive, what is in the middle neither: right for stars.
-    half = len(names) / 2
-    meanings = [0 if i + 1 <= half else 1 if i >= half else "drop" for i in range(len(names))]
-    example = ", ".join(f"{abridge(name)}: {meaning}" for name, meaning in zip(names, meanings, strict=True))
+    blank = "; fill in what is blank" if " ," in (rule := propose(names)) or " }" in rule else ""
     return (
         "which of these are positive must be said, 0 (negative), 1 (positive) or drop (the row is left out), "
-        f"in {key}, for example {{{example}}}"
+        f"in {key}, for example {rule}{blank}"
     )
+
+
+def _how(names: list[str]) -> str:
+    return f"; the empty label as {EMPTY!r}: drop" if EMPTY in names else ""
 
 
 def _list(names: list[str]) -> str:

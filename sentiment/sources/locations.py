@@ -79,7 +79,7 @@ Source = Annotated[
 def _verify(folder: Path, files: Mapping[str, str | None], source: str) -> dict[str, Path]:
     paths = {file: folder / file for file in files}
     for file, path in paths.items():
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"{file} is missing in {source}: restore it, or correct the entry in catalog.yaml")
         if (actual := sha256(path)) != files[file]:
             raise UserError(

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sentiment.core.errors import UserError
-from sentiment.core.files import replacing
+from sentiment.core.files import replacing, size_of
 from sentiment.core.labels import LABELS
 from sentiment.core.parquet import WRITING
 from sentiment.reviews.table import SCHEMA, check
 from sentiment.sources.catalog import Condition, DatasetEntry, SplitName
 from sentiment.sources.label_reader import DROPPED, LabelReader, declared_labels
+from sentiment.tables.asking import as_entry, as_parameter
 from sentiment.tables.reader import Reader
 
 ROW_GROUP = 16_384
@@ -33,6 +34,7 @@ class SplitReader:
         self.entry, self.split, self.paths = entry, split, paths
         self.rows, self.dropped, self.kept = 0, 0, {0: 0, 1: 0}
         self.key = "catalog.yaml's labels" if in_catalog else "params.yaml's download.labels"
+        self.ask = as_entry if in_catalog else as_parameter
         self.hint = "" if in_catalog else "; params.yaml's download.text and download.label say which to read"
 
     def __iter__(self) -> Iterator[pa.Table]:
@@ -41,17 +43,28 @@ class SplitReader:
         columns = list(dict.fromkeys([*entry.text, entry.label, *chain.from_iterable(where)]))
         labels = entry.labels or declared_labels(self.paths[0], entry.label, self.key)
         read_labels = LabelReader(entry.label, labels, self.key)
-        sizes = [path.stat().st_size for path in self.paths]
+        sizes = [size_of(path) for path in self.paths]
         with tqdm(total=sum(sizes), desc=self.split, unit="B", unit_scale=True) as bar:
             for i, path in enumerate(self.paths):
                 place = f"{path} ({self.split})"
-                for batch in Reader(path, columns=columns, hint=self.hint, bad_rows="stop"):
+                table_reader = Reader(
+                    path, columns=columns, hint=self.hint, bad_rows="stop", reading=entry, ask=self.ask
+                )
+                for note in table_reader.notes:
+                    bar.write(note)
+                for batch in table_reader:
                     table, rows = _choose(batch.table, batch.numbers, where, place)
                     self.rows += table.num_rows
                     label = read_labels(table[entry.label].combine_chunks(), place, rows)
                     bar.update(sum(sizes[:i]) + batch.done - bar.n)
                     if read_labels.first_unknown:
                         continue
+                    if label.null_count:
+                        row = rows[pc.index(pc.is_null(label), True).as_py()]
+                        raise UserError(
+                            f"{place}, row {row}: label is null; remove the row or fill it in, or leave such rows out: "
+                            f"'': drop in {self.key}"
+                        )
                     keep = pc.fill_null(pc.not_equal(label, DROPPED), True)
                     self.dropped += table.num_rows - pc.sum(keep, min_count=0).as_py()
                     text = _join(table, entry.text, place)

@@ -1,21 +1,24 @@
-"""The reader of tables: csv, tsv, jsonl and parquet files of any size, in batches.
+"""The reader of tables: files of any size, in batches.
 
-csv, tsv     the first row names the columns; quotes as RFC 4180 has them; all values are text
-jsonl        one JSON object per line
+csv, tsv, txt   the first row names the columns, unless `Reading` does; all values are text
+jsonl, json     JSON objects: one per line, in an array, or as pandas writes them
+txt, ft         fastText's lines
+xlsx            the only sheet that has rows
 parquet
+a folder        of texts by label, as pos/1.txt, or of files of lines, as reviews.pos
 
-The first three may be compressed (.gz) and are UTF-8. Rows have the numbers by which their reader finds them: in csv
-and tsv as a spreadsheet counts them (the header is row 1), in jsonl the line, in parquet the index from 0.
+All but the folder may be packed (.gz, .bz2, .zip). Text is UTF-8 unless a byte order mark or `Reading` says otherwise.
+Rows have the numbers by which their reader finds them: as a spreadsheet counts them (a header is row 1), in lines the
+line, in parquet and in one JSON document the index from 0.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
-from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +27,18 @@ from numpy.typing import NDArray
 
 from sentiment.core.errors import UserError, reason
 from sentiment.core.parquet import BATCH, READING, whole_parquet
-from sentiment.core.texts import MAX_CHARACTERS
-from sentiment.tables import delimited, json_lines
-from sentiment.tables.formats import DELIMITERS, format_of
-from sentiment.tables.lines import open_lines
-from sentiment.tables.rows import BadRow, Contents, Row, check_columns
+from sentiment.core.reading import Reading
+from sentiment.core.texts import MAX_CHARACTERS, is_text
+from sentiment.tables.asking import Ask, as_field
+from sentiment.tables.decoding import encoding_of, remedy
+from sentiment.tables.delimited import Delimited
+from sentiment.tables.fasttext import FastText, is_fasttext
+from sentiment.tables.folders import Folder
+from sentiment.tables.json_table import JsonTable
+from sentiment.tables.rows import ANEW, BadRow, Contents, Row, check_columns
+from sentiment.tables.source import find_source
+from sentiment.tables.spreadsheets import Sheet
+from sentiment.tables.text_table import Opened, TextTable, choose
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,11 @@ class Batch:
 class Reader:
     """A file's rows in batches of at most BATCH; a bad row stops the reading or is set aside, as `bad_rows` says.
 
-    With `columns`, one pass reads these alone, and gives the values of csv and jsonl files as text; `hint` ends the
-    error about one that is missing. Without, all columns are read, those of a jsonl file in the types that a first pass
-    finds, and a jsonl row is bad, too, if its column `text` holds anything but text or null. Raises UserError naming
-    the file, the row where there is one, and the remedy.
+    With `columns`, one pass reads these alone, and gives the values of all but parquet files as text; `hint` ends the
+    error about one that is missing. Without, all columns are read, those of JSON objects in the types that a first pass
+    finds, and such a row is bad, too, if its column `text` holds anything but text or null. `reading` says what a file
+    does not; `notes` are sentences about what was found instead. Raises UserError naming the file, the row where there
+    is one, and the remedy, which `ask` words.
     """
 
     def __init__(
@@ -62,43 +73,71 @@ class Reader:
         columns: list[str] | None = None,
         hint: str = "",
         text: str = "",
+        reading: Reading | None = None,
+        ask: Ask = as_field,
     ) -> None:
-        form = form or format_of(str(path))
-        self.form, self.compressed = form.removesuffix(".gz"), form.endswith(".gz")
-        self.path, self.bad_rows, self.columns, self.text = path, bad_rows, columns, text
-        if path.stat().st_size == 0:
+        if path.is_file() and path.stat().st_size == 0:
             wanted = f"the columns {', '.join(columns)}" if columns else "rows"
             raise UserError(f"{path} is empty: give a file with {wanted}")
+        reading = reading or Reading()
+        self.path, self.bad_rows, self.columns, self.ask = path, bad_rows, columns, ask
+        self.source = find_source(path, form)
+        self.encoding, notes = encoding_of(self.source, reading, ask)
+        self.table = self._open_table(reading, text)
+        if not isinstance(self.table, Delimited | Sheet) and (reading.columns or reading.delimiter):
+            notes.append(f"{path} names its columns itself, so nothing is taken from what is said of them")
+        self.notes = (*self.source.notes, *notes, *(self.table.notes if self.table else ()))
+        self.hint = self.table.hint if self.table else ""
+        self.headerless = self.table is not None and self.table.headerless
         names = self._names()
         if names is not None:
-            check_columns(path, names, columns or names, hint)
+            if not all(map(is_text, names)):
+                raise UserError(f"{path}: the names of its columns are not {self._encoding_name}; {self._remedy}")
+            check_columns(path, names, columns or names, self.hint + hint)
 
     @cached_property
     def contents(self) -> Contents:
-        """All columns and the number of rows; of a text file they are found by reading it once."""
-        if self.form == "parquet":
+        """All columns and the number of rows; of most files they are found by reading it once.
+
+        Raises UserError where rows are to be set aside but several are in another encoding, which can be said.
+        """
+        if self.table is None:
             with self._parquet() as file:
                 return Contents(file.schema_arrow.remove_metadata(), file.metadata.num_rows)
-        with self._lines() as (lines, _):
-            if self.form == "jsonl":
-                return json_lines.survey(lines, self.text)
-            records = self._records(lines)
-            names = delimited.read_header(self.path, records)
-            return Contents(pa.schema([(name, pa.string()) for name in names]), sum(1 for _ in records))
+        found = self.table.contents
+        if len(found.foreign) > 1 and self.bad_rows == "set aside" and self._remedy != ANEW:
+            raise UserError(
+                f"{self.path}, row {found.foreign[0]} and others: not {self._encoding_name}; {self._remedy}"
+            )
+        return found
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._parquet_batches() if self.form == "parquet" else self._text_batches()
+        return self._parquet_batches() if self.table is None else self._text_batches(self.table)
+
+    def _open_table(self, reading: Reading, text: str) -> TextTable | JsonTable | None:
+        """Return the table, but of parquet none."""
+        # After a quote that is never closed, the rest of a large file must not be read into one field. A text that is
+        # too long has to be read before it can be set aside.
+        longest = MAX_CHARACTERS if self.bad_rows == "stop" else 10 * MAX_CHARACTERS
+        match self.source.kind:
+            case "parquet":
+                return None
+            case "folder":
+                return Folder(self.source, self.encoding)
+            case "xlsx":
+                return Sheet(self.source, reading, self.ask)
+            case "json" | "jsonl":
+                return JsonTable(self.source, self.encoding, text)
+        if self.source.kind == "ft" or is_fasttext(self.source, self.encoding):
+            return FastText(self.source, self.encoding)
+        return Delimited(self.source, self.encoding, reading, self.ask, longest)
 
     def _names(self) -> list[str] | None:
-        """Return the columns' names as the file's beginning has them; None for a jsonl file that has no good row."""
-        if self.form == "parquet":
-            with self._parquet() as file:
-                return file.schema_arrow.names
-        with self._lines() as (lines, _):
-            if self.form == "jsonl":
-                objects = json_lines.read_objects(lines)
-                return next((list(row[1]) for row in objects if not isinstance(row, BadRow)), None)
-            return delimited.read_header(self.path, self._records(lines))
+        """Return the columns' names as the file's beginning has them; None for JSON that has no good row."""
+        if self.table is not None:
+            return self.table.names
+        with self._parquet() as file:
+            return list(file.schema_arrow.names)
 
     def _parquet_batches(self) -> Iterator[Batch]:
         size, done = self.path.stat().st_size, 0
@@ -120,47 +159,56 @@ class Reader:
             place = f"{self.path}, row {numbers[0]} or after it"
             raise UserError(f"{place}: {reason(error)}; write it anew in UTF-8") from None
 
-    def _text_batches(self) -> Iterator[Batch]:
+    def _text_batches(self, table: TextTable | JsonTable) -> Iterator[Batch]:
         texts = pa.schema([(name, pa.string()) for name in self.columns or []])
         schema = texts if self.columns else self.contents.schema
-        with self._lines() as (lines, raw):
-            rows = self._judge(self._rows(lines))
+        with self._open_rows(table) as (found, tell):
+            rows = self._judge(found)
             while some := list(islice(rows, BATCH)):
                 good = [row for row in some if not isinstance(row, BadRow)]
                 values = zip(*(row[1] for row in good), strict=True) if good else [()] * len(schema)
                 columns = [pa.array(column, kind) for column, kind in zip(values, schema.types, strict=True)]
                 numbers = np.array([number for number, _ in good], np.int64)
                 bad = [row for row in some if isinstance(row, BadRow)]
-                yield Batch(numbers, pa.table(columns, schema=schema), bad, raw.tell())
+                yield Batch(numbers, pa.table(columns, schema=schema), bad, tell())
 
-    def _rows(self, lines: TextIOWrapper) -> Iterator[Row | BadRow]:
-        if self.form == "jsonl" and self.columns:
-            return json_lines.read_texts(lines, self.columns)
-        if self.form == "jsonl":
-            return json_lines.read_values(lines, self.text, self.contents)
-        records = self._records(lines)
-        header = delimited.read_header(self.path, records)
-        return delimited.read_rows(records, header, self.columns or header, DELIMITERS[self.form])
+    def _open_rows(self, table: TextTable | JsonTable) -> Opened:
+        if isinstance(table, JsonTable):
+            return table.open(self.columns, None if self.columns else self.contents)
+        return _chosen(table, self.columns or table.names)
 
     def _judge(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
         for row in rows:
-            if isinstance(row, BadRow) and self.bad_rows == "stop":
-                raise UserError(f"{self.path}, row {row.row}: {row.reason}")
-            yield row
+            if isinstance(row, BadRow):
+                why = f"{row.foreign} is not {self._encoding_name}; {self._remedy}" if row.foreign else row.reason
+                if self.bad_rows == "stop":
+                    raise UserError(f"{self.path}, row {row.row}: {why}")
+                yield replace(row, reason=why)
+            else:
+                yield row
 
-    def _records(self, lines: TextIOWrapper) -> Iterator[delimited.Record]:
-        # After a quote that is never closed, the rest of a large file must not be read into one field. A text that is
-        # too long has to be read before it can be set aside.
-        longest = MAX_CHARACTERS if self.bad_rows == "stop" else 10 * MAX_CHARACTERS
-        return delimited.read_records(self.path, lines, DELIMITERS[self.form], longest)
+    @property
+    def _encoding_name(self) -> str:
+        return self.encoding.removesuffix("-sig").upper()
 
-    def _lines(self) -> AbstractContextManager[tuple[TextIOWrapper, IO[bytes]]]:
-        return open_lines(self.path, compressed=self.compressed)
+    @cached_property
+    def _remedy(self) -> str:
+        return remedy(self.source, self.encoding, self.ask)
 
     @contextmanager
     def _parquet(self) -> Iterator[pq.ParquetFile]:
-        with whole_parquet(self.path, "export or download it anew"), pq.ParquetFile(self.path, **READING) as file:
+        with (
+            whole_parquet(self.path, "export or download it anew"),
+            self.source.open_bytes() as (content, _),
+            pq.ParquetFile(content if self.source.packing else self.path, **READING) as file,
+        ):
             yield file
+
+
+@contextmanager
+def _chosen(table: TextTable, columns: list[str]) -> Iterator[tuple[Iterator[Row | BadRow], Callable[[], int]]]:
+    with table.open() as (rows, tell):
+        yield choose(rows, table.names, columns), tell
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -8,23 +8,36 @@ from typing import Any
 import pyarrow as pa
 
 from sentiment.core.errors import UserError, abridge
-from sentiment.core.texts import is_text
 
+ANEW = "write it anew in UTF-8"
 Row = tuple[int, list[Any]]
 """A row's number in its file, and its values, one for each column that is read."""
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that can't be used: its number in the file, why, and what it holds as far as it could be read."""
+    """A row that can't be used: its number in the file, why, and what it holds as far as it could be read.
+
+    `foreign` names what in it is not of the file's encoding; the reason is then left to what knows that.
+    """
 
     row: int
     reason: str
     content: Any
+    foreign: str = ""
 
     def as_json(self) -> str:
         """Return the row as a line of a jsonl file."""
-        return json.dumps(vars(self), ensure_ascii=False, default=str) + "\n"
+        content = {"row": self.row, "reason": self.reason, "content": self.content}
+        return json.dumps(content, ensure_ascii=False, default=str) + "\n"
+
+
+def legible(text: str) -> str:
+    """Return a text with the bytes and signs that aren't text written as escapes."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True)
@@ -32,18 +45,17 @@ class Contents:
     """What a file holds: its columns and their types, and its number of rows, bad ones among them.
 
     `json` names the columns of a jsonl file whose values are of several kinds, or lists and objects: they are read as
-    JSON texts.
+    JSON texts. `foreign` are the first two rows that aren't of the file's encoding.
     """
 
     schema: pa.Schema
     rows: int
     json: frozenset[str] = frozenset()
+    foreign: tuple[int, ...] = ()
 
 
 def check_columns(path: Path, names: list[str], wanted: list[str], hint: str = "") -> None:
     """Raise UserError unless each of the wanted columns is once among a file's; `hint` ends it for a missing one."""
-    if not all(map(is_text, names)):
-        raise UserError(f"{path}: the names of its columns are not UTF-8; write it anew in UTF-8")
     missing = [name for name in wanted if name not in names]
     if missing:
         listed = ", ".join(map(abridge, names))

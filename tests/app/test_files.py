@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.files import Outcome, columns_of, score_file
+from app.files import Outcome, columns_of, reading_of, score_file
 from app.views import summary
 from sentiment.core.errors import UserError
+from sentiment.core.reading import Reading
 from sentiment.predict import CHUNK
 from sentiment.serving.predictor import Predictor
 
@@ -92,7 +93,8 @@ def test_progress_is_told_in_rows(tmp_path: Path) -> None:
         ("a.csv", b'text\n"never closed', "quotes"),
         ("a.parquet", b"PAR1 no", "not a whole parquet file"),
         ("a.csv.gz", b"no gzip", "not a whole gzip file"),
-        ("a.xlsx", b"x", "no known format"),
+        ("a.doc", b"x", "no known format"),
+        ("a.xlsx", b"x", "not a whole xlsx file"),
         ("a.csv", b"a,a\n1,2\n", "twice"),
     ],
 )
@@ -101,6 +103,35 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, name: str,
 
     with pytest.raises(UserError, match=said):
         columns_of(tmp_path / name)
+
+
+def test_a_file_that_begins_with_data_is_refused_and_then_read_by_the_names_of_its_columns(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("So good that I went again;5\nSo bad that I left;1\n")
+    with pytest.raises(UserError, match=r"a\.csv: its first row looks like data \(5 is a number\)") as caught:
+        columns_of(path)
+    assert str(caught.value).endswith("name its columns, as in columns text,column2")
+    said: list[str] = []
+    assert columns_of(path, reading_of("", "", "text, stars"), said.append) == ["text", "stars"]
+    assert said == [f"{path}: its delimiter is the semicolon, as its rows show"]
+    outcome = score_file(
+        path,
+        "text",
+        "csv",
+        tmp_path,
+        score=lambda texts: predictor.score_texts(texts).tolist(),
+        progress=no_progress,
+        reading=reading_of("", "semicolon", "text, stars"),
+    )
+    assert (len(outcome.scores), outcome.rejected) == (2, [])
+
+
+def test_what_is_said_of_a_file_is_checked(tmp_path: Path) -> None:
+    assert reading_of(" cp1252 ", "\t", "") == Reading(encoding="cp1252", delimiter="\t")
+    with pytest.raises(UserError, match="the file: encoding needs the name of one of Python's encodings"):
+        reading_of("windows")
 
 
 def test_the_summary_counts_the_unsure_apart_and_escapes_what_it_quotes() -> None:

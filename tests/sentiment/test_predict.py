@@ -156,6 +156,51 @@ def test_where_only_the_packages_of_serving_are_the_file_is_scored_and_the_metri
     assert len(read("scored.csv")) == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "encoding"),
+    [
+        (["cp1252.csv", "--encoding", "cp1252"], "cp1252"),
+        (["headerless.csv", "--columns", "text, label"], "utf-8"),
+        (["stars.csv", "--delimiter", "~"], "utf-8"),
+        (["folder"], "utf-8"),
+    ],
+)
+def test_what_a_file_does_not_say_is_said_by_an_option(
+    command: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], encoding: str
+) -> None:
+    Path("cp1252.csv").write_text("text,label\nun café,1\ndéjà vu,0\n", encoding="cp1252")
+    Path("headerless.csv").write_text("a café that I would go to,1\ndull,0\n")
+    Path("stars.csv").write_text("text~label\nun café~1\ndull~0\n")
+    for name in ("pos", "neg"):
+        Path("folder", name).mkdir(parents=True)
+        Path("folder", name, "1.txt").write_text("café")
+    command(*arguments, "-o", "scored.csv")
+
+    assert "2 of 2 rows scored" in capsys.readouterr().err
+    assert "café" in {row["text"].split()[1 if " " in row["text"] else 0] for row in read("scored.csv")}
+    assert not Path("scored.csv.rejected.jsonl").exists()
+
+
+def test_a_file_in_another_encoding_is_refused_with_the_option_and_leaves_nothing(command: Command) -> None:
+    Path("reviews.csv").write_text("text\nun café\ndéjà vu\n", encoding="cp1252")
+    with pytest.raises(
+        UserError, match=r"row 2 and others: not UTF-8; try --encoding cp1252, in which it has “un café”"
+    ):
+        command("reviews.csv", "-o", "scored.csv")
+    assert [path.name for path in Path().iterdir()] == ["reviews.csv"]
+
+
+def test_numbers_beside_0_and_1_bring_no_metrics_as_these_may_be_grades(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("reviews.csv", pa.table({"text": ["good", "bad", "fine"], "label": ["1", "0", "4"]}))
+    command("reviews.csv", "-o", "scored.csv")
+
+    said = capsys.readouterr().err
+    assert "no metrics: what the labels mean is not known where 4 are among them" in said
+    assert "accuracy" not in said
+
+
 def test_labels_of_one_kind_bring_no_metrics(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     write("reviews.csv", pa.table({"text": ["good", "great"], "label": ["1", "1"]}))
     command("reviews.csv", "-o", "scored.csv", "--label", "label")

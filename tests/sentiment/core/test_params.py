@@ -20,6 +20,8 @@ ILLEGAL = {
     "precision": ("half", "'auto', 'fp32', 'bf16' or 'portable'"),
     "download.text": (3, "a list, as in [a, b]"),
     "download.labels": ("pos", "keys with values"),
+    "download.columns": ("text", "a list, as in [a, b]"),
+    "download.delimiter": (1, "a valid string"),
     "subsample.train_size": (99, "greater than or equal to 100"),
     "tokenize.parts.0": (101, "less than or equal to 100"),
     "train.epochs": (0, "greater than 0"),
@@ -200,13 +202,48 @@ def test_words_and_booleans_are_labels_whatever_their_case(tmp_path: Path) -> No
         ("{1: 0, 2: 2}", "download.labels.2 is 2, but must be 0, 1 or 'drop'"),
         ("{1: 0, 2: positive}", "download.labels.2 is 'positive', but must be 0, 1 or 'drop'"),
         ("{}", "download.labels needs a label that means 0"),
-        ("{'': 0, 1: 1}", "download.labels..[key] is '', but must be "),
         ("{null: 0, 1: 1}", "download.labels.None.[key] is None, but must be a valid string"),
     ],
 )
 def test_a_rule_for_labels_that_leaves_a_doubt_is_refused(tmp_path: Path, labels: str, problem: str) -> None:
     path = written(tmp_path, ("  labels:\n", f"  labels: {labels}\n"))
     with pytest.raises(UserError, match="^" + re.escape(f"{path}: {problem}")):
+        load_params(path)
+
+
+def test_the_empty_label_may_be_dropped(tmp_path: Path) -> None:
+    path = written(tmp_path, ("  labels:\n", "  labels: {'': drop, 0: 0, 1: 1}\n"))
+    assert load_params(path).download.labels == {"": "drop", "0": 0, "1": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "known"),
+    [
+        ("encoding", "cp1252", "cp1252"),
+        ("delimiter", "semicolon", ";"),
+        ("delimiter", "tab", "\t"),
+        ("delimiter", "'\\t'", "\t"),
+        ("delimiter", "'|'", "|"),
+        ("columns", "[label, title, text]", ["label", "title", "text"]),
+    ],
+)
+def test_how_files_are_read_may_be_said(tmp_path: Path, key: str, value: str, known: Any) -> None:
+    assert getattr(load_params(written(tmp_path, (f"  {key}:\n", f"  {key}: {value}\n"))).download, key) == known
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "legal"),
+    [
+        ("encoding", "windows", "the name of one of Python's encodings, such as cp1252 or utf-16, not 'windows'"),
+        ("encoding", "base64", "the name of one of Python's encodings, such as cp1252 or utf-16, not 'base64'"),
+        ("delimiter", "';;'", "comma, semicolon, tab, pipe, or another single sign, not ';;'"),
+        ("delimiter", "a", "comma, semicolon, tab, pipe, or another single sign, not 'a'"),
+        ("columns", "[text, label, text]", "each column once, not text, label, text"),
+    ],
+)
+def test_what_no_file_can_be_read_with_is_refused(tmp_path: Path, key: str, value: str, legal: str) -> None:
+    path = written(tmp_path, (f"  {key}:\n", f"  {key}: {value}\n"))
+    with pytest.raises(UserError, match="^" + re.escape(f"{path}: download.{key} needs {legal}")):
         load_params(path)
 
 

@@ -144,9 +144,9 @@ def test_a_missing_file_is_refused_with_the_nearest_and_what_experiments_see(cat
 
 
 def test_a_file_of_another_format_is_refused_with_those_that_are_read(catalog: Catalog) -> None:
-    Path("own/reviews.xlsx").write_bytes(b"PK")
-    assert refusal("reviews.xlsx", catalog).startswith(
-        "own/reviews.xlsx is of no known format: its name must end in .csv"
+    Path("own/reviews.odt").write_bytes(b"PK")
+    assert refusal("reviews.odt", catalog).startswith(
+        "own/reviews.odt is of no known format: its name must end in .csv"
     )
 
 

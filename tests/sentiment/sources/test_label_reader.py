@@ -53,15 +53,23 @@ def test_stars_are_mapped_by_the_rule_and_nulls_stay(values: list[Any]) -> None:
     assert mapped(values, STARS) == [0, DROPPED, 1, None]
 
 
+@pytest.mark.parametrize("values", [["1", "", "0"], ["1", None, "0"], [1, None, 0]])
+def test_the_empty_label_is_dropped_where_the_rule_says_so(values: list[Any]) -> None:
+    assert mapped(values, {"": "drop", "0": 0, "1": 1}) == [1, DROPPED, 0]
+
+
 @pytest.mark.parametrize(
     ("values", "seen", "example"),
     [
         ([5, 1, 3, 2, 4], "1, 2, 3, 4, 5", "{1: 0, 2: 0, 3: drop, 4: 1, 5: 1}"),
         (["1", "2"], "1, 2", "{1: 0, 2: 1}"),
         ([1, -1], "-1, 1", "{-1: 0, 1: 1}"),
-        (["good", "bad", "Bad"], "bad, good", "{bad: 0, good: 1}"),
+        (["good", "bad", "Bad"], "bad, good", "{bad: , good: }; fill in what is blank"),
+        (["Positive", "neutral", "mixed"], "mixed, neutral, positive", "{mixed: , neutral: drop, positive: 1}; fill"),
+        (["", "1", "0"], "0, 1, ''", """{"0": 0, "1": 1, '': drop}"""),
+        (["very, very", "0"], "0, very, very", """{"0": 0, 'very, very': }; fill in what is blank"""),
         ([0.5, 0.0], "0, 0.5", "{0: 0, 0.5: 1}"),
-        (["", "pos"], "'', pos", "{'': 0, pos: 1}"),
+        (["", "pos"], "'', pos", "{'': drop, pos: 1}"),
         ([0, 4, 2, 10], "0, 2, 4, 10", "{0: 0, 2: 0, 4: 1, 10: 1}"),
     ],
 )
@@ -70,7 +78,7 @@ def test_labels_without_a_clear_meaning_are_refused_with_all_that_were_seen(
 ) -> None:
     message = refusal(values)
     assert message.startswith("FILE, row 1")
-    assert message.partition(": ")[2] == (
+    assert message.partition(": ")[2].startswith(
         f"column stars has {seen}: which of these are positive must be said, 0 (negative), 1 (positive) or drop "
         f"(the row is left out), in {KEY}, for example {example}"
     )

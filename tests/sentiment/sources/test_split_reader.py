@@ -211,6 +211,8 @@ def test_a_null_is_refused_with_its_row_in_the_file(
     values = RATED.column(column).to_pylist()
     table = RATED.set_column(column, RATED.column_names[column], pa.array([*values[:3], None]))
     sentence = f"reviews.parquet (train), row 3: {name} is null; remove the row or fill it in"
+    if name == "label":
+        sentence += ", or leave such rows out: '': drop in catalog.yaml's labels"
     assert refusal(entry(table, STARS)) == sentence
     # Rows are counted in the file, not among those that a condition, a label or a batch leaves over.
     assert refusal(entry(table, STARS, rows=2, where={"topic": "b"})) == sentence

@@ -255,9 +255,13 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (f'"{"very " * 200}good\n",1\n'.encode(), f" has no column text, label: its columns are {('very ' * 8)!r}, 1"),
+        (
+            f'"{"very " * 200}good\n",1\n'.encode(),
+            f" has no column text, label: its columns are {('very ' * 8)!r}, 1; its first row looks like data (1 is a "
+            "number): if it has no header, name its columns, as in columns text,label",
+        ),
         (b"text,text,label\na,b,1\n", " has the column text twice: give each a name of its own"),
-        ("text\tlabel\nfine\t1\n".encode("utf-16"), ": the names of its columns are not UTF-8; write it anew in UTF-8"),
+        (b"text\xff,label\nfine,1\n", ": the names of its columns are not UTF-8; write it anew in UTF-8"),
         (b"\n", " has no header: its first row must name the columns"),
         (b"", " is empty: give a file with the columns text, label"),
     ],
