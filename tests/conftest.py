@@ -199,13 +199,14 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def export_model(model: "PreTrainedModel", trained: Path, folder: Path, encoded: pa.Table, padding: "Padding") -> Path:
     """Export a model into a folder as `export` does, with the companions of the trained one's folder."""
     from sentiment.serving.graph import to_onnx
+    from sentiment.serving.predictor import GRAPH
     from sentiment.serving.quantization import largest_values, quantize
     from stages.export import write_companions
 
     folder.mkdir()
     write_companions(trained, folder)
     graph = to_onnx(model, padding.side)
-    quantize(graph, folder / "model.onnx", largest_values(graph, encoded["input_ids"].to_pylist(), threads=1))
+    quantize(graph, folder / GRAPH, largest_values(graph, encoded["input_ids"].to_pylist(), threads=1))
     return folder
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -44,6 +45,18 @@ def load(folder: Path | str) -> PreTrainedModel:
             f"{folder} lacks the weights {', '.join(sorted(report['missing_keys']))}; dvc repro makes it anew"
         )
     return model.eval()
+
+
+def plain_config(folder: Path | str) -> PretrainedConfig:
+    """Return the configuration of a trained classifier as one of an architecture that every loader knows.
+
+    It is for the classifier's graph, which needs no configuration to be built by.
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not isinstance(config, MeanPooledConfig):
+        return config
+    config.encoder.update({"id2label": config.id2label, "label2id": config.label2id})
+    return config.encoder
 
 
 def save(

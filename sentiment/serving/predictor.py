@@ -21,11 +21,13 @@ from sentiment.model.length_drift import load_length_drift
 from sentiment.text.cleaning import clean
 from sentiment.text.emoji import EmojiNames
 from sentiment.text.encoding import BareEncoder, SpecialTokens
+from sentiment.text.normalization import without_normalization
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-GRAPH = "model.onnx"
+GRAPH = "onnx/model_quantized.onnx"
+"""Where the hub's other loaders look for it, too."""
 TOKENIZER = "tokenizer.json"
 SERVING = "serving.json"
 SLOWER = ["SkipLayerNormFusion"]
@@ -63,6 +65,7 @@ class Predictor:
         self.labels = serving.labels
         with _loading(folder, TOKENIZER):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+            without_normalization(tokenizer)
         emoji_names = EmojiNames(self.preprocessing.emoji)
         self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize, emoji_names)
         with _loading(folder, GRAPH):

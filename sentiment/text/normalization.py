@@ -24,7 +24,8 @@ AROUND = r"(?<![\s\S])\s+(?=\S)|(?<=\S)\s+(?![\s\S])"
 def normalization(preprocessing: Preprocessing) -> "Normalizer":
     """Return what texts go through before they are tokenized as a normalizer.
 
-    Its patterns are such that JavaScript reads them as Python does.
+    Its patterns are such that JavaScript reads them as Python does. Its last step is its first, which then finds nothing
+    to do: a sequence within another one becomes part of it, and so tells where the tokenizer's own steps begin.
     """
     from tokenizers import Regex
     from tokenizers.normalizers import NFC, Replace, Sequence
@@ -39,7 +40,7 @@ def normalization(preprocessing: Preprocessing) -> "Normalizer":
         between = f"(?<={FLAG})(?=(?:{FLAG}{FLAG})+(?!{FLAG}))"
         steps += [Replace(Regex(MODIFIERS.pattern), ""), Replace(Regex(between), " ")]
         steps += [Replace(emoji, f" {preprocessing.emoji[emoji]} ") for emoji in by_length(preprocessing.emoji)]
-    return Sequence(steps)
+    return Sequence([*steps, _without_control()])
 
 
 def self_contained(tokenizer: "PreTrainedTokenizerBase", preprocessing: Preprocessing) -> "PreTrainedTokenizerBase":
@@ -74,16 +75,13 @@ def without_normalization(backend: "Tokenizer") -> None:
     """Take off a self-contained tokenizer what the project does before it tokenizes; leave others as they are."""
     from tokenizers.normalizers import Sequence
 
-    normalizer = backend.normalizer
-    if isinstance(normalizer, Sequence) and len(normalizer) and _is_ours(normalizer[0]):
-        backend.normalizer = normalizer[1] if len(normalizer) > 1 else None
-
-
-def _is_ours(normalizer: "Normalizer") -> bool:
-    from tokenizers.normalizers import Sequence
-
-    # A step has no other value to compare.
-    return isinstance(normalizer, Sequence) and len(normalizer) > 0 and repr(normalizer[0]) == repr(_without_control())
+    if isinstance(backend.normalizer, Sequence):
+        steps = list(backend.normalizer)
+        mark = repr(_without_control())
+        marks = [place for place, step in enumerate(steps) if repr(step) == mark]
+        if marks:
+            own = steps[marks[-1] + 1 :]
+            backend.normalizer = Sequence(own) if len(own) > 1 else next(iter(own), None)
 
 
 def _without_control() -> "Normalizer":
