@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
 # latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,9 @@ serve: .venv/app.stamp ## Serve the web page and its API with the exported model
 
 space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
 	@$(ACTIVATE) && python -m deploy.space
+
+push: .venv/run.stamp ## Push the trained model to the Hugging Face hub: make push NAME=USER/NAME [PRIVATE=1]
+	@$(ACTIVATE) && python -m deploy.push "$(NAME)" $(if $(PRIVATE),--private)
 
 test: .venv/system.stamp lint ## Set up, lint, and test every promise once (some 5 minutes)
 	@$(ACTIVATE) && $(PYTEST)

@@ -30,8 +30,6 @@ GRAPH = "onnx/model_quantized.onnx"
 """Where the hub's other loaders look for it, too."""
 TOKENIZER = "tokenizer.json"
 SERVING = "serving.json"
-SLOWER = ["SkipLayerNormFusion"]
-"""Of the runtime's optimizations, what makes the model slower: its fused layer norm is not vectorized on CPUs."""
 
 PLAIN = re.compile("[ -;=-~]*")
 """Printable ASCII without "<": texts in which no cleaning finds more to do than to strip blanks from both ends."""
@@ -112,7 +110,7 @@ def _session(graph: Path, threads: int) -> "InferenceSession":
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def _logits(session: "InferenceSession", input_ids: Sequence[int]) -> NDArray[np.float32]:
