@@ -109,14 +109,20 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
-# What tests drive beside Python: a browser (Debian's, or Playwright's own) and an SSH server. Without one of them the
-# tests that need it are skipped, or fail where CI=true.
-.venv/system.stamp: .venv/test.stamp
+# What tests drive beside the project's packages: a browser (Debian's, or Playwright's own), an SSH server, and what else
+# loads models, optimum and (in Node) transformers.js. Without one of them the tests that need it are skipped, or fail
+# where CI=true.
+.venv/system.stamp: .venv/test.stamp tests/loaders/requirements.txt tests/loaders/package.json
 	@missing=; command -v chromium > /dev/null || missing=chromium; \
 	PATH=$$PATH:/usr/sbin command -v sshd > /dev/null || missing="$$missing openssh-server"; \
+	command -v npm > /dev/null || missing="$$missing npm"; \
 	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
 		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing > /dev/null; } \
 		|| echo "not installed: $$missing; install it to run all tests"
 	@command -v chromium > /dev/null || $(BIN)/playwright install chromium-headless-shell \
 		|| echo "no browser could be installed: install chromium to run all tests"
+	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/optimum --requirement tests/loaders/requirements.txt \
+		|| echo "optimum could not be installed: tests that load models by it are skipped"
+	@cp tests/loaders/package.json .venv && npm install --silent --ignore-scripts --no-package-lock --prefix .venv \
+		|| echo "transformers.js could not be installed: tests that load models by it are skipped"
 	@touch $@

@@ -1,6 +1,7 @@
 """Push the trained and the exported model with their card to the Hugging Face hub, and check what the hub gives back.
 
-Reads   models/sentiment/, models/exported/, metrics/evaluate.json, metrics/cross/; HF_TOKEN, or the token of hf auth login
+Reads   models/sentiment/, models/exported/, metrics/evaluate.json, metrics/cross/; the token in HF_TOKEN or of
+        hf auth login
 Writes  USER/NAME on the hub, one commit: the model, its card with the accuracies, and onnx/ with the exported graph
 
     python -m deploy.push USER/NAME [--private]    (make push NAME=USER/NAME)
@@ -140,7 +141,9 @@ def pushing(name: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         if status == 401:
-            raise UserError(f"{hub} does not know the token: make one that may write on {hub}/settings/tokens") from None
+            raise UserError(
+                f"{hub} does not know the token: make one that may write on {hub}/settings/tokens"
+            ) from None
         if status in {403, 404}:
             raise UserError(
                 f"{hub} has no user or organisation {name.partition('/')[0]}, or the token may not write there "

@@ -55,7 +55,7 @@ def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
 
 
 def write_companions(model: Path, folder: Path) -> None:
-    """Write all that a trained model's graph needs beside it: configuration, tokenizer, labels, preprocessing, drift."""
+    """Write what a trained model's graph needs beside it: configuration, tokenizer, labels, preprocessing, drift."""
     from sentiment.model.loading import plain_config
     from sentiment.text.encoding import Encoder, load_tokenizer
 

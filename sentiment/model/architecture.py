@@ -27,9 +27,7 @@ class MeanPooledConfig(PretrainedConfig):
     model_type = "mean_pooled_classifier"
     sub_configs = {"encoder": AutoConfig}  # noqa: RUF012
 
-    def __init__(
-        self, encoder: Any = None, max_tokens: int | None = None, head_tokens: int = 0, **kwargs: Any
-    ) -> None:
+    def __init__(self, encoder: Any = None, max_tokens: int | None = None, head_tokens: int = 0, **kwargs: Any) -> None:
         self.encoder = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
         self.max_tokens = max_tokens
         self.head_tokens = head_tokens

@@ -57,8 +57,8 @@ MEAN = """\
 transformers' own classifiers lack. Of a longer text the model reads the beginning and the end that fit into
 {max_length} tokens, as in training."""
 FIRST = """\
-No tokenizer can keep a text's beginning and its end: with `truncation=True` only the first {max_length} tokens of a longer
-one are read, where training kept both, and without it too long a text is an error."""
+No tokenizer can keep a text's beginning and its end: with `truncation=True` only the first {max_length} tokens of a
+longer one are read, where training kept both, and without it too long a text is an error."""
 
 CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
 BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added to positive's log odds."

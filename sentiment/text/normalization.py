@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 FLAG = "[\U0001f1e6-\U0001f1ff]"
 """The letters of which two are a flag."""
 AROUND = r"(?<![\s\S])\s+(?=\S)|(?<=\S)\s+(?![\s\S])"
-"""Blanks at both ends of what is not all blank: some vocabularies have blanks as tokens, of which nothing would be left."""
+"""Blanks at both ends of what is not all blank: of a token that is blank, as some tokenizers have, nothing would be left.
+"""
 
 
 def normalization(preprocessing: Preprocessing) -> "Normalizer":
     """Return what texts go through before they are tokenized as a normalizer.
 
-    Its patterns are such that JavaScript reads them as Python does. Its last step is its first, which then finds nothing
-    to do: a sequence within another one becomes part of it, and so tells where the tokenizer's own steps begin.
+    JavaScript reads its patterns as Python does. Its last step is its first again, which then finds nothing to do: a
+    sequence within another becomes part of it, and this tells where the tokenizer's own steps begin.
     """
     from tokenizers import Regex
     from tokenizers.normalizers import NFC, Replace, Sequence

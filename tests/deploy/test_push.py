@@ -44,11 +44,14 @@ def folder(
 @pytest.fixture
 def hub(folder: Path) -> Iterator[Hub]:
     """An empty hub which has one user, and a process that has that user's token."""
-    with running(Hub({}, uploads=folder / "hub")) as server, only_hub(server.url, folder / "cache"):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-            patch.setenv("HF_TOKEN", TOKEN)
-            yield server
+    with (
+        running(Hub({}, uploads=folder / "hub")) as server,
+        only_hub(server.url, folder / "cache"),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        patch.setenv("HF_TOKEN", TOKEN)
+        yield server
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
