@@ -127,12 +127,13 @@ integers let the texts of a batch change each other's scores a little.
 EXPORTED_USE = """\
 ## Use
 {loaders}
-`sentiment.serving.predictor.Predictor` of the project loads this folder with numpy, pyarrow, tokenizers and onnxruntime.
+`sentiment.serving.predictor.Predictor` of the project loads this folder with numpy, pyarrow, tokenizers and
+onnxruntime, and keeps both ends.
 
 ## Exported
-`onnx/model_quantized.onnx` holds the weights as 8-bit integers, {bytes_int8:,} bytes instead of {bytes_fp32:,}. Of {n:,} test reviews
-it labels {agreement:.2%} as the original does; its accuracy on them is {accuracy_int8:.3f}, the original's
-{accuracy_fp32:.3f}.
+`onnx/model_quantized.onnx` holds the weights as 8-bit integers, {bytes_int8:,} bytes instead of {bytes_fp32:,}.
+Of {n:,} test reviews it labels {agreement:.2%} as the original does; its accuracy on them is {accuracy_int8:.3f}, the
+original's {accuracy_fp32:.3f}.
 
 """
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 FLAG = "[\U0001f1e6-\U0001f1ff]"
 """The letters of which two are a flag."""
 AROUND = r"(?<![\s\S])\s+(?=\S)|(?<=\S)\s+(?![\s\S])"
-"""Blanks at both ends of what is not all blank: of a token that is blank, as some tokenizers have, nothing would be left.
-"""
+"""Blanks at both ends of what is not all blank: a token that is blank, as some have them, must not become empty."""
 
 
 def normalization(preprocessing: Preprocessing) -> "Normalizer":
