@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
 # latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,9 @@ serve: .venv/app.stamp ## Serve the web page and its API with the exported model
 
 space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
 	@$(ACTIVATE) && python -m deploy.space
+
+push: .venv/run.stamp ## Push the trained model to the Hugging Face hub: make push NAME=USER/NAME [PRIVATE=1]
+	@$(ACTIVATE) && python -m deploy.push "$(NAME)" $(if $(PRIVATE),--private)
 
 test: .venv/system.stamp lint ## Set up, lint, and test every promise once (some 5 minutes)
 	@$(ACTIVATE) && $(PYTEST)
@@ -106,14 +109,20 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
-# What tests drive beside Python: a browser (Debian's, or Playwright's own) and an SSH server. Without one of them the
-# tests that need it are skipped, or fail where CI=true.
-.venv/system.stamp: .venv/test.stamp
+# What tests drive beside the project's packages: a browser (Debian's, or Playwright's own), an SSH server, and what else
+# loads models, optimum and (in Node) transformers.js. Without one of them the tests that need it are skipped, or fail
+# where CI=true.
+.venv/system.stamp: .venv/test.stamp tests/loaders/requirements.txt tests/loaders/package.json
 	@missing=; command -v chromium > /dev/null || missing=chromium; \
 	PATH=$$PATH:/usr/sbin command -v sshd > /dev/null || missing="$$missing openssh-server"; \
+	command -v npm > /dev/null || missing="$$missing npm"; \
 	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
 		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing > /dev/null; } \
 		|| echo "not installed: $$missing; install it to run all tests"
 	@command -v chromium > /dev/null || $(BIN)/playwright install chromium-headless-shell \
 		|| echo "no browser could be installed: install chromium to run all tests"
+	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target .venv/optimum --requirement tests/loaders/requirements.txt \
+		|| echo "optimum could not be installed: tests that load models by it are skipped"
+	@cp tests/loaders/package.json .venv && npm install --silent --ignore-scripts --no-package-lock --prefix .venv \
+		|| echo "transformers.js could not be installed: tests that load models by it are skipped"
 	@touch $@

@@ -18,6 +18,7 @@ from app.settings import Settings
 from sentiment.core.errors import UserError, reason
 from sentiment.core.files import sha256
 from sentiment.serving.predictor import TOKENIZER, Predictor
+from sentiment.text.normalization import without_normalization
 
 PROBE = "The film was good."
 CARD = "README.md"
@@ -46,7 +47,7 @@ def load(settings: Settings) -> Model:
         ) from None
     if not np.isfinite(score):
         raise UserError(f"{folder} holds a model whose scores are not numbers; dvc repro makes it anew")
-    content = " ".join(sha256(path) for path in sorted(folder.iterdir()) if path.is_file())
+    content = " ".join(sha256(path) for path in sorted(folder.rglob("*")) if path.is_file())
     card = folder / CARD
     return Model(
         predictor=predictor,
@@ -62,8 +63,12 @@ def load(settings: Settings) -> Model:
 
 def _tokenizers(own: Path, folder: Path) -> dict[str, Path]:
     """Return the tokenizers by name: the model's own first, whether it is among those compared or not."""
+    from tokenizers import Tokenizer
+
     compared = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.json"))}
-    same = [name for name, path in compared.items() if path.read_bytes() == own.read_bytes()]
+    bare = Tokenizer.from_file(str(own))
+    without_normalization(bare)
+    same = [name for name, path in compared.items() if Tokenizer.from_file(str(path)).to_str() == bare.to_str()]
     return dict.fromkeys(same or ["the model's own"], own) | {n: p for n, p in compared.items() if n not in same}
 
 

@@ -98,7 +98,7 @@ class Journal:
 
 def key_of(source: Path, model: Path, text: str, reading: Reading) -> str:
     """Return what the scores depend on as 64 hex digits: the input, how it is read, the model and the column."""
-    files = [source, *sorted(path for path in model.iterdir() if path.is_file())]
+    files = [source, *sorted(path for path in model.rglob("*") if path.is_file())]
     parts = [*map(sha256, files), text, reading.model_dump_json(exclude_none=True)]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 

@@ -1,9 +1,10 @@
 """Turn the fine-tuned model into what serving needs: an ONNX graph of 8-bit integers and all that belongs to it.
 
 Reads   models/sentiment/, data/tokenized/validation.parquet, data/tokenized/test.parquet
-Writes  models/exported/       model.onnx, tokenizer.json, serving.json (labels, special tokens), preprocessing.json,
-                               provenance.json, README.md; sentiment/serving/predictor.py loads them
-                               without torch
+Writes  models/exported/       onnx/model_quantized.onnx, config.json, tokenizer.json, tokenizer_config.json, as the
+                               hub's loaders of such graphs expect them; serving.json (labels, special tokens),
+                               preprocessing.json, provenance.json, README.md; sentiment/serving/predictor.py loads
+                               them without torch
         metrics/export.json    accuracy of both models on the test reviews, their agreement, the sizes of their graphs
 
 It fails when the exported model is not faithful to the original one: see `export` in params.yaml.
@@ -54,17 +55,19 @@ def unfaithful(figures: dict[str, float], limits: Export) -> str | None:
 
 
 def write_companions(model: Path, folder: Path) -> None:
-    """Write all that a trained model's graph needs beside it: tokenizer, labels, preprocessing, length drift."""
+    """Write what a trained model's graph needs beside it: configuration, tokenizer, labels, preprocessing, drift."""
+    from sentiment.model.loading import plain_config
     from sentiment.text.encoding import Encoder, load_tokenizer
 
+    plain_config(model).save_pretrained(folder)
     preprocessing = load_preprocessing(model)
     encode = Encoder(load_tokenizer(model), preprocessing.tokenize, preprocessing.emoji).bare()
-    encode.tokenizer.save(str(folder / TOKENIZER))
     serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
     write_json(folder / SERVING, serving.model_dump())
-    for name in (PREPROCESSING, "provenance.json", FILE):
+    for name in (TOKENIZER, "tokenizer_config.json", PREPROCESSING, "provenance.json", FILE):
         if (model / name).exists():
             shutil.copyfile(model / name, folder / name)
+    (folder / GRAPH).parent.mkdir()
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ Differences within one standard error do not count: among such checkpoints the n
 Reads   data/tokenized/{train,validation,validation_sentences}.parquet, data/tokenized/preprocessing.json,
         models/pretrained/
 Writes  models/sentiment/     weights (safetensors), calibrated; tokenizer, config, preprocessing.json, provenance.json,
-                              README.md; length_drift.json where the bias is corrected by length
+                              README.md; architecture.py where the pooling is mean, for who has not this project;
+                              length_drift.json where the bias is corrected by length
         metrics/train.json    steps, the best one, the shift of the bias and its drift, the model's validation
                               metrics, the temperature; no clock times
         plots/training/       curves of loss, learning rate and validation, written while it trains
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
-from sentiment.core.params import PREPROCESSING, load_params
+from sentiment.core.params import load_params, load_preprocessing
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
 
@@ -40,6 +41,7 @@ COLUMNS = ["input_ids", "label"]
 def main() -> None:
     params = load_params()
     # Before the training, should one be missing or damaged.
+    preprocessing = load_preprocessing(TOKENIZED)
     validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
     sentences = read_parquet(TOKENIZED / "validation_sentences.parquet", COLUMNS)
     # Reviews that are learned from in parts have several rows.
@@ -50,7 +52,7 @@ def main() -> None:
 
     from sentiment.model.device import device
     from sentiment.model.length_drift import FILE
-    from sentiment.model.loading import PROVENANCE
+    from sentiment.model.loading import PROVENANCE, save
     from sentiment.model.model_card import model_card
     from sentiment.text.encoding import Padding, load_tokenizer
     from sentiment.training.averaging import mix_in, weights_of
@@ -85,10 +87,8 @@ def main() -> None:
         metrics |= calibrate(model, padding, validation, sentences, params)
 
         with replacing(MODEL) as folder:
-            model.save_pretrained(folder)
             # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
-            load_tokenizer(PRETRAINED).save_pretrained(folder)
-            shutil.copyfile(TOKENIZED / PREPROCESSING, folder / PREPROCESSING)
+            save(model, load_tokenizer(PRETRAINED), preprocessing, folder)
             if "length_drift" in metrics:
                 write_json(folder / FILE, metrics["length_drift"])
             outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}

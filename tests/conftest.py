@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from sentiment.core.openmp import wait_briefly
-from sentiment.core.params import PREPROCESSING, Cleaning, Params, Preprocessing, load_params
+from sentiment.core.params import Cleaning, Params, Preprocessing, load_params
 from tests.heads import fit_head
 
 if TYPE_CHECKING:
@@ -174,18 +174,17 @@ def trained_once(
 ) -> Path:
     """A folder as `train` leaves it, which no test changes; the model tells the toy reviews apart."""
     from sentiment.core.files import write_json
+    from sentiment.model.loading import save
     from sentiment.text.encoding import load_tokenizer
 
     model = build_with(pooling="mean")
     fit_head(model, encoded, padding)
     folder = tmp_path_factory.mktemp("models") / "sentiment"
-    model.save_pretrained(folder)
-    load_tokenizer(pretrained).save_pretrained(folder)
     params = params_with(tokenize={"max_length": 64})
     preprocessing = Preprocessing(
         cleaning=params.subsample.cleaning, emoji={"👍": "good", "👎": "bad"}, tokenize=params.tokenize
     )
-    write_json(folder / PREPROCESSING, preprocessing.model_dump())
+    save(model, load_tokenizer(pretrained), preprocessing, folder)
     write_json(folder / "provenance.json", {})
     (folder / "README.md").write_text("library_name: transformers\n\n## Use\nWith torch.\n\n## Limits\nMany.\n")
     return folder
@@ -200,13 +199,14 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def export_model(model: "PreTrainedModel", trained: Path, folder: Path, encoded: pa.Table, padding: "Padding") -> Path:
     """Export a model into a folder as `export` does, with the companions of the trained one's folder."""
     from sentiment.serving.graph import to_onnx
+    from sentiment.serving.predictor import GRAPH
     from sentiment.serving.quantization import largest_values, quantize
     from stages.export import write_companions
 
     folder.mkdir()
     write_companions(trained, folder)
     graph = to_onnx(model, padding.side)
-    quantize(graph, folder / "model.onnx", largest_values(graph, encoded["input_ids"].to_pylist(), threads=1))
+    quantize(graph, folder / GRAPH, largest_values(graph, encoded["input_ids"].to_pylist(), threads=1))
     return folder
 
 

@@ -9,7 +9,6 @@ As at the hub, small files are git objects, and large ones (by their suffix) LFS
 another host, at an address with a signature.
 """
 
-import hashlib
 import json
 import re
 import socket
@@ -28,7 +27,8 @@ import pytest
 from huggingface_hub import close_session, constants
 from huggingface_hub.utils.sha import git_hash
 
-LARGE = {".bin", ".model", ".parquet", ".safetensors"}
+from tests.hub_repositories import LARGE, NAMESPACE, Repo, Uploads, asked, body_of, modes, places, repositories
+
 TOKEN = "hf_token_of_the_test"
 SIGNATURE = "key_of_the_test"
 
@@ -64,37 +64,15 @@ class Request:
     token: str | None
 
 
-class Repo:
-    """A folder as a repository at one commit.
-
-    `access` is public, gated or private. `xet` makes large files offer the protocol Xet, which isn't spoken here.
-    """
-
-    def __init__(self, folder: Path, commit: str | None = None, licence: str = "mit") -> None:
-        self.files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        self.sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.files.items()}
-        self.commit = commit or hashlib.sha1(json.dumps(self.sums).encode()).hexdigest()
-        self.licence = licence
-        self.access = "public"
-        self.xet = False
-
-    def listing(self) -> list[dict[str, Any]]:
-        siblings = []
-        for name, path in self.files.items():
-            size = path.stat().st_size
-            lfs = {"lfs": {"sha256": self.sums[name], "size": size}} if path.suffix in LARGE else {}
-            siblings.append({"rfilename": name, "size": size, "blobId": git_hash(path.read_bytes())} | lfs)
-        return siblings
-
-
 class Hub(ThreadingHTTPServer):
-    """The server: `repos` by kind and name, `faults` to come, `requests` that came."""
+    """The server: `repos` by kind and name, `faults` to come, `requests` that came; takes uploads into a folder."""
 
     daemon_threads = True
 
-    def __init__(self, repos: dict[tuple[str, str], Repo], port: int = 0) -> None:
+    def __init__(self, repos: dict[tuple[str, str], Repo], port: int = 0, uploads: Path | None = None) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.repos = repos
+        self.uploads = Uploads(uploads) if uploads else None
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.closing = threading.Event()
@@ -146,6 +124,52 @@ class Handler(BaseHTTPRequestHandler):
                 self.resolve(repo, resolved[4], fault)
         else:
             self.reply(404, {})
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        path, content = self.path.partition("?")[0], body_of(self)
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+        self.server.requests.append(Request(self.command, path, token))
+        fault = self.server.fault(f"{self.command} {path}")
+        wish, subject = asked(path)
+        uploads = self.server.uploads
+        if fault.status:
+            self.reply(fault.status, fault.headers)
+        elif uploads is None or not wish:
+            self.reply(404, {})
+        elif wish == "store":
+            self.reply(200 if uploads.store(subject, content) else 400, {})
+        elif wish == "validate":
+            self.send_content(b"{}", fault)
+        elif token != TOKEN:
+            self.reply(401, {"X-Error-Message": "Invalid credentials in Authorization header"})
+        elif wish == "commit":
+            before = self.server.repos["model", subject]
+            repo = self.server.repos["model", subject] = Repo(uploads.commit(subject, content))
+            repo.access = before.access
+            done = {"commitOid": repo.commit, "commitUrl": f"{self.server.url}/{subject}/commit/{repo.commit}"}
+            self.send_content(json.dumps(done).encode(), fault)
+        elif wish == "create":
+            self.create(json.loads(content), fault)
+        else:
+            answer = modes(json.loads(content)) if wish == "list" else places(json.loads(content), self.server.url)
+            self.send_content(json.dumps(answer).encode(), fault)
+
+    def create(self, wanted: dict[str, Any], fault: Fault) -> None:
+        """Create an empty repository, unless there is one or the namespace is another's."""
+        name = f"{wanted['organization']}/{wanted['name']}"
+        if wanted["organization"] != NAMESPACE:
+            self.reply(403, {"X-Error-Message": "You don't have the rights to create a model under this namespace"})
+        elif ("model", name) in self.server.repos:
+            self.reply(409, {"X-Error-Message": "You already created this model repo"})
+        else:
+            assert self.server.uploads
+            (self.server.uploads.folder / name).mkdir(parents=True)
+            repo = self.server.repos["model", name] = Repo(self.server.uploads.folder / name)
+            repo.access = wanted.get("visibility", "public")
+            self.send_content(json.dumps({"url": f"{self.server.url}/{name}"}).encode(), fault)
 
     def repo(self, kind: str, name: str, revision: str | None) -> Repo | None:
         """Return the repository, or answer as the hub does that there is none."""
@@ -237,16 +261,6 @@ def only_hub(url: str, cache: Path) -> Iterator[None]:
         close_session()
         yield
     close_session()
-
-
-def repositories(folder: Path) -> dict[tuple[str, str], Repo]:
-    """Find the repositories below FOLDER/models and FOLDER/datasets."""
-    found = {}
-    for kind in ("model", "dataset"):
-        for path in sorted((folder / f"{kind}s").glob("*/*")):
-            name, _, commit = path.name.partition("@")
-            found[kind, f"{path.parent.name}/{name}"] = Repo(path, commit or None)
-    return found
 
 
 def main() -> None:

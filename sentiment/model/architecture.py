@@ -1,4 +1,8 @@
-"""The mean-pooled classifier: an encoder, the average of its hidden states, and a linear head."""
+"""The mean-pooled classifier: an encoder, the average of its hidden states, and a linear head.
+
+transformers has no such architecture, so this file is saved beside the weights, for whoever loads them without the rest
+of the project: it must need torch and transformers only, the latter from 4.57 on.
+"""
 
 from typing import Any
 
@@ -7,20 +11,26 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
-    PreTrainedConfig,
+    PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
-class MeanPooledConfig(PreTrainedConfig):
-    """An encoder's configuration, wrapped."""
+class MeanPooledConfig(PretrainedConfig):
+    """An encoder's configuration, wrapped.
+
+    Of a text of more than `max_tokens` the first `head_tokens` are read and as many from its end as there is room for,
+    special tokens included; where `max_tokens` is None, all are.
+    """
 
     model_type = "mean_pooled_classifier"
     sub_configs = {"encoder": AutoConfig}  # noqa: RUF012
 
-    def __init__(self, encoder: Any = None, **kwargs: Any) -> None:
+    def __init__(self, encoder: Any = None, max_tokens: int | None = None, head_tokens: int = 0, **kwargs: Any) -> None:
         self.encoder = AutoConfig.for_model(**encoder) if isinstance(encoder, dict) else encoder
+        self.max_tokens = max_tokens
+        self.head_tokens = head_tokens
         super().__init__(**kwargs)
 
 
@@ -50,9 +60,25 @@ class MeanPooledClassifier(PreTrainedModel):
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None
     ) -> SequenceClassifierOutput:
         """Return logits [batch, labels], and the mean cross-entropy where labels [batch] are given."""
+        most = self.config.max_tokens
+        if most is not None and input_ids.shape[1] > most:
+            input_ids, attention_mask = head_and_tail(input_ids, attention_mask, most, self.config.head_tokens)
         logits = self.head(self.features(input_ids, attention_mask))
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+def head_and_tail(
+    input_ids: torch.Tensor, attention_mask: torch.Tensor, most: int, head: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut the middle out of the rows [batch, length] with more than `most` tokens, after their first `head`.
+
+    Returns ids and mask [batch, most], padded on the right.
+    """
+    first, length = attention_mask.argmax(1, keepdim=True), attention_mask.sum(1, keepdim=True)
+    place = torch.arange(most, device=input_ids.device).unsqueeze(0)
+    kept = first + place + torch.where(place < head, 0, (length - most).clamp(min=0))
+    return input_ids.gather(1, kept.clamp(max=input_ids.shape[1] - 1)), (place < length).to(attention_mask.dtype)
 
 
 def without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:

@@ -21,7 +21,7 @@ software that this model was made from.
 ## Data
 {train:,} reviews of `{params.dataset}` to learn from, {parts}, and
 {validation:,} to choose the checkpoint; how they were cleaned and cut to {params.tokenize.max_length} tokens is in
-`preprocessing.json`, and must be done again before use.
+`preprocessing.json`.
 
 ## Training
 | parameter | value |
@@ -33,10 +33,17 @@ It has an accuracy of {accuracy:.3f} and a log loss of {log_loss:.3f} on the val
 that had no part in the choice is in the pipeline's `metrics/`.
 
 ## Use
-The text must be cleaned and encoded as in training; the project's modules do both. Loading the folder with
-`AutoModelForSequenceClassification` alone needs `import sentiment.model.loading` before it where pooling is `mean`.
-A softmax turns its logits into calibrated scores: they were divided by {temperature:.3f}, a temperature that is part of
-the weights.{drift}
+With transformers, 4.57 or newer, and nothing of the project:
+
+```python
+from transformers import pipeline
+classify = pipeline("text-classification", "models/sentiment"{trust})
+classify("So bad 👎"{cut})
+```
+
+{architecture}
+The tokenizer cleans texts and names emoji as in training, if it is not one that is written in Python. The scores are
+calibrated: the logits were divided by {temperature:.3f}, a temperature that is part of the weights.{drift}
 
 ## Limits
 - It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
@@ -45,11 +52,19 @@ the weights.{drift}
 - Of longer reviews only the part that fits into {params.tokenize.max_length} tokens is read.
 """
 
+MEAN = """\
+`trust_remote_code=True` lets it run `architecture.py`, which comes with the weights: an average over all tokens, which
+transformers' own classifiers lack. Of a longer text the model reads the beginning and the end that fit into
+{max_length} tokens, as in training."""
+FIRST = """\
+No tokenizer can keep a text's beginning and its end: with `truncation=True` only the first {max_length} tokens of a
+longer one are read, where training kept both, and without it too long a text is an error."""
+
 CHOICE = "Of {validations} validations, the one at step {best_step} of {steps} was the best"
 BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added to positive's log odds."
 DRIFT = """
 For each factor of e from {tokens:.0f} tokens on, positive's log odds drift by {slope:+.3f} (`length_drift.json`), which
-is to be taken off before."""
+is to be taken off the logits: the lines above do not."""
 AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 
@@ -61,12 +76,16 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
     """
     values = params.train.decisive | {"seed": params.seed, "threads": params.threads, "precision": params.precision}
     table = "\n".join(f"| {name} | {'' if value is None else value} |" for name, value in values.items())
+    mean = params.train.pooling == "mean"
     return CARD.format(
         params=params,
         origin=origin,
         weights=", trained from random weights," if params.train.from_scratch else "",
         licence=origin["licence"].lower(),
         table=table,
+        trust=", trust_remote_code=True" if mean else "",
+        cut="" if mean else ", truncation=True",
+        architecture=(MEAN if mean else FIRST).format(max_length=params.tokenize.max_length),
         train=sizes["train"],
         parts=" and ".join("whole" if count == 1 else f"in {count} parts each" for count in params.tokenize.parts),
         validation=sizes["validation"],
@@ -79,15 +98,42 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
     )
 
 
+LOADERS = """\
+With optimum-onnx, without torch's weights:
+
+```python
+from optimum.onnxruntime import ORTModelForSequenceClassification
+from transformers import AutoTokenizer, pipeline
+graph = ORTModelForSequenceClassification.from_pretrained(
+    "models/exported", subfolder="onnx", file_name="model_quantized.onnx"
+)
+classify = pipeline("text-classification", graph, tokenizer=AutoTokenizer.from_pretrained("models/exported"))
+classify("So bad 👎", truncation=True)
+```
+
+With transformers.js, in a browser or in Node, from a folder `models`:
+
+```js
+import { env, pipeline } from "@huggingface/transformers";
+env.localModelPath = "models";
+const classify = await pipeline("text-classification", "exported", { dtype: "q8" });
+await classify("So bad 👎");
+```
+
+Both read only the beginning of a longer text, where training kept its end, too. Give them one text at a time: 8-bit
+integers let the texts of a batch change each other's scores a little.
+"""
+
 EXPORTED_USE = """\
 ## Use
-`sentiment.serving.predictor.Predictor` loads this folder with numpy, pyarrow, tokenizers and onnxruntime, and cleans
-and encodes texts as in training. A softmax turns the logits into calibrated scores.
+{loaders}
+`sentiment.serving.predictor.Predictor` of the project loads this folder with numpy, pyarrow, tokenizers and
+onnxruntime, and keeps both ends.
 
 ## Exported
-`model.onnx` holds the weights as 8-bit integers, {bytes_int8:,} bytes instead of {bytes_fp32:,}. Of {n:,} test reviews
-it labels {agreement:.2%} as the original does; its accuracy on them is {accuracy_int8:.3f}, the original's
-{accuracy_fp32:.3f}.
+`onnx/model_quantized.onnx` holds the weights as 8-bit integers, {bytes_int8:,} bytes instead of {bytes_fp32:,}.
+Of {n:,} test reviews it labels {agreement:.2%} as the original does; its accuracy on them is {accuracy_int8:.3f}, the
+original's {accuracy_fp32:.3f}.
 
 """
 
@@ -95,5 +141,5 @@ it labels {agreement:.2%} as the original does; its accuracy on them is {accurac
 def exported_card(card: str, figures: dict[str, float]) -> str:
     """Return the card of the model that was exported from the one with this card; `figures` are those of the export."""
     card = card.replace("library_name: transformers", "library_name: onnx", 1)
-    use = EXPORTED_USE.format(**figures)
+    use = EXPORTED_USE.format(loaders=LOADERS, **figures)
     return re.sub(r"^## Use\n.*?(?=^## )", lambda _: use, card, count=1, flags=re.DOTALL | re.MULTILINE)

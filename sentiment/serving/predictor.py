@@ -21,15 +21,15 @@ from sentiment.model.length_drift import load_length_drift
 from sentiment.text.cleaning import clean
 from sentiment.text.emoji import EmojiNames
 from sentiment.text.encoding import BareEncoder, SpecialTokens
+from sentiment.text.normalization import without_normalization
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-GRAPH = "model.onnx"
+GRAPH = "onnx/model_quantized.onnx"
+"""Where the hub's other loaders look for it, too."""
 TOKENIZER = "tokenizer.json"
 SERVING = "serving.json"
-SLOWER = ["SkipLayerNormFusion"]
-"""Of the runtime's optimizations, what makes the model slower: its fused layer norm is not vectorized on CPUs."""
 
 PLAIN = re.compile("[ -;=-~]*")
 """Printable ASCII without "<": texts in which no cleaning finds more to do than to strip blanks from both ends."""
@@ -63,6 +63,7 @@ class Predictor:
         self.labels = serving.labels
         with _loading(folder, TOKENIZER):
             tokenizer: Tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+            without_normalization(tokenizer)
         emoji_names = EmojiNames(self.preprocessing.emoji)
         self.encode = BareEncoder(tokenizer, serving.special_tokens, self.preprocessing.tokenize, emoji_names)
         with _loading(folder, GRAPH):
@@ -109,7 +110,7 @@ def _session(graph: Path, threads: int) -> "InferenceSession":
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def _logits(session: "InferenceSession", input_ids: Sequence[int]) -> NDArray[np.float32]:

@@ -14,11 +14,8 @@ AGAIN = "run the same command again, which keeps the files that are complete"
 def explain(name: str, kind: str, revision: str | None = None) -> Iterator[None]:
     """Turn what goes wrong with a repository of the hub into a UserError; errors of the disk pass unchanged."""
     import httpx2
-    from huggingface_hub import get_token
 
-    # The HTTP library would quote a header that it can't send, and so the token.
-    if not re.fullmatch("[!-~]*", get_token() or ""):
-        raise UserError("HF_TOKEN has characters that no token has: copy it again from the hub's settings, or unset it")
+    require_sendable_token()
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
@@ -27,6 +24,14 @@ def explain(name: str, kind: str, revision: str | None = None) -> Iterator[None]
         # When a file's metadata can't be had, huggingface_hub raises an error of its own from the one that tells why.
         cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__ or error
         raise UserError(_sentence(cause, f"{kind} {name}", name, revision)) from None
+
+
+def require_sendable_token() -> None:
+    """Raise UserError where the token has characters that a header can't have; the HTTP library would quote it."""
+    from huggingface_hub import get_token
+
+    if not re.fullmatch("[!-~]*", get_token() or ""):
+        raise UserError("HF_TOKEN has characters that no token has: copy it again from the hub's settings, or unset it")
 
 
 def brief(error: BaseException) -> str:

@@ -5,10 +5,10 @@ import pyarrow.compute as pc
 
 from sentiment.core.params import Cleaning
 
-LINE_BREAKS = r"(?i)\s*(<br\s*/?>\s*)+"
-
-
-CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
+# The characters themselves, as each library escapes them in its own way.
+CONTROL_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+BLANK = "[\t\n\f\r ]"
+LINE_BREAKS = f"{BLANK}*(<[bB][rR]{BLANK}*/?>{BLANK}*)+"
 
 
 def clean(text: pa.Array, cleaning: Cleaning) -> pa.Array:

@@ -4,7 +4,7 @@ Names are those of Unicode's CLDR, as the package emoji has them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,16 +19,18 @@ class EmojiNames:
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = dict(names)
-        # The longest first, as some emoji are made of others.
-        self._any = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+        self._any = re.compile("|".join(map(re.escape, by_length(names))))
 
     def __call__(self, text: str) -> str:
-        """Return the text with each emoji's name between blanks; a text without emoji stays as it is."""
+        """Return the text with each emoji's name between blanks, and without modifiers."""
         if text.isascii() or not self.names:
             return text
-        plain = MODIFIERS.sub("", text)
-        named = self._any.sub(lambda emoji: f" {self.names[emoji[0]]} ", plain)
-        return text if named == plain else named
+        return self._any.sub(lambda emoji: f" {self.names[emoji[0]]} ", MODIFIERS.sub("", text))
+
+
+def by_length(emoji: Iterable[str]) -> list[str]:
+    """Return emoji with the longest first, as some are made of others."""
+    return sorted(emoji, key=len, reverse=True)
 
 
 def unknown_emoji(tokenizer: "PreTrainedTokenizerBase") -> dict[str, str]:

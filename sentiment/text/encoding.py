@@ -18,6 +18,7 @@ from sentiment.core.errors import UserError, loading
 from sentiment.core.params import Tokenize
 from sentiment.core.schemas import Strict
 from sentiment.text.emoji import EmojiNames, unknown_emoji
+from sentiment.text.normalization import without_normalization
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,8 @@ CHUNK = 1000
 def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
     """Load a tokenizer from a local folder, fitted to the model beside it; raise UserError when the folder holds none.
 
-    Its model_max_length is what that model can take; it pads on the side that the model's classifier needs.
+    Its model_max_length is what that model can take; it pads on the side that the model's classifier needs. What texts
+    go through before they are tokenized is left to the caller, though a trained model's tokenizer can do it by itself.
     """
     from transformers import AutoTokenizer, DebertaV2Tokenizer
 
@@ -39,6 +41,8 @@ def load_tokenizer(folder: Path | str) -> "PreTrainedTokenizerBase":
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         if isinstance(tokenizer, DebertaV2Tokenizer):
             tokenizer = _as_pretrained(tokenizer, folder)
+    if tokenizer.is_fast:
+        without_normalization(tokenizer.backend_tokenizer)
     if tokenizer.pad_token is None:
         # GPT-2 has none. Padding is masked, so any token that no text holds will do.
         tokenizer.pad_token = tokenizer.eos_token
@@ -125,7 +129,7 @@ class Encoder:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
         if self.tokenizer.is_fast:
             return self.bare()(texts)
-        return _encode(texts, self._slow_ids, self.emoji_names, self._special_tokens(), self.params)
+        return _encode(texts, self._slow_ids, self.emoji_names, self.special_tokens(), self.params)
 
     @cached_property
     def emoji_names(self) -> EmojiNames:
@@ -136,14 +140,14 @@ class Encoder:
         from tokenizers import Tokenizer
 
         backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-        return BareEncoder(backend, self._special_tokens(), self.params, self.emoji_names)
+        return BareEncoder(backend, self.special_tokens(), self.params, self.emoji_names)
 
     def _slow_ids(self, texts: list[str]) -> list[list[int]]:
         """Return each text's ids, whole and without special tokens; one that says "[SEP]" means the letters."""
         encoding = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
         return encoding["input_ids"]
 
-    def _special_tokens(self) -> "SpecialTokens":
+    def special_tokens(self) -> "SpecialTokens":
         content = self.tokenizer("a", add_special_tokens=False)["input_ids"]
         whole = self.tokenizer("a")["input_ids"]
         start = next(i for i in range(len(whole)) if whole[i : i + len(content)] == content)
@@ -167,6 +171,10 @@ class SpecialTokens(Strict):
     reserved: list[int]
     unknown: int | None
     padding: int
+
+    def room(self, params: Tokenize) -> int:
+        """Return how many ids of a text there is room for between them."""
+        return params.max_length - len(self.before) - len(self.after)
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ def _encode(
     special: SpecialTokens,
     params: Tokenize,
 ) -> Iterator["Encoded"]:
-    room = params.max_length - len(special.before) - len(special.after)
+    room = special.room(params)
     reserved = set(special.reserved)
     remaining = map(emoji_names, texts)
     while chunk := list(islice(remaining, CHUNK)):
@@ -227,9 +235,13 @@ def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:
     """Cut a review's ids to `room`, head_share of which is for its beginning and the rest for its end."""
     if len(ids) <= room:
         return ids
-    head = round(room * params.head_share)
-    tail = room - head
-    return ids[:head] + ids[len(ids) - tail :]
+    head = head_of(room, params)
+    return ids[:head] + ids[len(ids) - room + head :]
+
+
+def head_of(room: int, params: Tokenize) -> int:
+    """Return how many of the `room` ids that a longer review keeps come from its beginning."""
+    return round(room * params.head_share)
 
 
 def statistics(tokens: NDArray[np.integer], unknown: int, max_length: int) -> dict[str, Any]:

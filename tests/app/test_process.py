@@ -20,6 +20,7 @@ import pytest
 from app.settings import MAX_TEXTS, PREFIX, Settings
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
+from sentiment.serving.predictor import GRAPH
 from tests.app.conftest import Running
 from tests.conftest import ROOT
 
@@ -66,7 +67,7 @@ def test_sighup_takes_a_new_model_without_a_dropped_request_and_keeps_it_over_a_
                 known[answer["model"]] = answer["predictions"]
                 break
             time.sleep(0.05)
-        (own_model / "model.onnx").write_bytes(b"broken")
+        (own_model / GRAPH).write_bytes(b"broken")
         server.signal(signal.SIGHUP)
         wait_for(server, "kept")
         asking = False
@@ -79,7 +80,7 @@ def test_sighup_takes_a_new_model_without_a_dropped_request_and_keeps_it_over_a_
         assert answer.json()["predictions"] == known[answer.json()["model"]]
     assert predict(server.url, [LONG]).json()["model"] == list(known)[-1]
     (kept,) = (line for line in server.lines() if line["event"] == "kept")
-    assert "model.onnx" in kept["reason"]
+    assert GRAPH in kept["reason"]
 
 
 def test_sigterm_finishes_what_was_accepted(start: Callable[..., Running]) -> None:

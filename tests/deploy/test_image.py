@@ -128,7 +128,8 @@ def test_the_image_has_the_model_and_what_reads_it_but_nothing_of_the_training(i
     found = files(image.place("."))
 
     models = {path.relative_to("models").as_posix() for path in found if path.parts[0] == "models"}
-    assert models == {"tokenizers/tiny.json", *(f"exported/{path.name}" for path in exported.iterdir())}
+    names = (path.relative_to(exported).as_posix() for path in exported.rglob("*.*"))
+    assert models == {"tokenizers/tiny.json", *(f"exported/{name}" for name in names)}
     assert {path.parts[0] for path in found} <= {path.parts[0] for path in space.contents()}
     packages = {path.name.lower().replace("_", "-") for path in image.root.glob("venv/lib/python*/site-packages/*")}
     assert "onnxruntime" in packages

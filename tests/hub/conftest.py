@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.hub.client import LARGE, SMALL
-from tests.hub_server import Hub, Repo, only_hub, running
+from tests.hub_repositories import Repo
+from tests.hub_server import Hub, only_hub, running
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_without_a_gpu_the_notebook_for_colab_trains_the_default_and_says_what_i
 
     assert "skipped, as it needs a GPU and the hub: dvc exp run" in output
     assert "metrics/evaluate.json" in output
-    assert (tmp_path / "kept/exported/model.onnx").exists()
+    assert (tmp_path / "kept/exported/onnx/model_quantized.onnx").exists()
     assert (tmp_path / "kept/plots/index.html").exists()
 
 

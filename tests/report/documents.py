@@ -78,6 +78,9 @@ COVERED = {
         "tests/deploy/test_image.py::test_the_composed_service_can_write_nowhere_but_to_tmp_and_is_limited"
     ),
     "make space": "tests/deploy/test_image.py::test_a_space_has_all_of_the_image_and_tells_the_hub_how_it_is_run",
+    "make push NAME=USER/NAME": (
+        "tests/deploy/test_push.py::test_a_pushed_model_has_its_card_and_graph_and_comes_back_the_same"
+    ),
     "make licences": "tests/report/test_licences.py::test_the_document_states_a_licence_of_every_pinned_package",
     "make cache": ("tests/pipeline/test_faults.py::test_a_damaged_entry_of_the_cache_is_noticed_removed_and_made_anew"),
     "make audit": "tests/test_supply_chain.py::test_an_audit_says_what_it_found_and_never_passes_without_having_asked",

@@ -51,16 +51,18 @@ def test_the_exported_folder_is_whole_and_its_figures_are_those_of_the_predictor
     predictor = Predictor(export.EXPORTED)
     predicted = predictor.score(encoded["input_ids"].to_pylist()) >= 0.5
     card = (export.EXPORTED / "README.md").read_text(encoding="utf-8")
-    assert sorted(path.name for path in export.EXPORTED.iterdir()) == [
+    assert sorted(path.relative_to(export.EXPORTED).as_posix() for path in export.EXPORTED.rglob("*.*")) == [
         "README.md",
-        "model.onnx",
+        "config.json",
+        "onnx/model_quantized.onnx",
         "preprocessing.json",
         "provenance.json",
         "serving.json",
         "tokenizer.json",
+        "tokenizer_config.json",
     ]
     assert figures["accuracy_int8"] == pytest.approx((predicted == encoded["label"].to_numpy()).mean(), abs=1e-6)
-    assert figures["bytes_int8"] == (export.EXPORTED / "model.onnx").stat().st_size
+    assert figures["bytes_int8"] == (export.EXPORTED / export.GRAPH).stat().st_size
     assert figures["n"] == 64
     assert "library_name: onnx" in card
     assert f"{figures['agreement']:.2%}" in card
@@ -75,7 +77,7 @@ def test_two_folders_get_the_same_bytes(project: Path, tmp_path: Path, monkeypat
     for folder in (project, other):
         monkeypatch.chdir(folder)
         export.main()
-        files = [*export.EXPORTED.iterdir(), export.METRICS]
+        files = [*export.EXPORTED.rglob("*.*"), export.METRICS]
         written.append({path.name: path.read_bytes() for path in files})
 
     assert written[0] == written[1]

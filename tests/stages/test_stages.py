@@ -14,7 +14,7 @@ import pytest
 from sentiment.core.errors import UserError
 from sentiment.core.parquet import write_parquet
 from sentiment.core.schemas import read_yaml
-from stages import baseline, cross_dataset_evaluate, download, download_cross, tokenize
+from stages import baseline, cross_dataset_evaluate, download, download_cross, tokenize, train
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
@@ -200,3 +200,12 @@ def test_the_baseline_says_that_it_needs_words(folder: Path) -> None:
 
     with pytest.raises(UserError, match=r"^TF-IDF can't be fitted to the reviews in data/subsampled: empty vocabulary"):
         baseline.main()
+
+
+def test_training_begins_with_whole_preprocessing_only(folder: Path) -> None:
+    train.TOKENIZED.mkdir(parents=True)
+    Path(train.TOKENIZED / "preprocessing.json").write_text('{"cleaning": {}}', encoding="utf-8")
+
+    with pytest.raises(UserError, match=r"^data/tokenized/preprocessing\.json"):
+        train.main()
+    assert not Path("checkpoints").exists()

@@ -42,6 +42,14 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
         assert part in text
 
 
+def test_three_lines_load_the_model_and_say_what_its_pooling_asks_for(card: Callable[..., str]) -> None:
+    mean, first = card(train={"pooling": "mean"}), card(train={"pooling": "first"})
+    assert 'pipeline("text-classification", "models/sentiment", trust_remote_code=True)\nclassify("So bad 👎")' in mean
+    assert 'pipeline("text-classification", "models/sentiment")\nclassify("So bad 👎", truncation=True)' in first
+    assert "`trust_remote_code=True` lets it run `architecture.py`" in mean
+    assert "No tokenizer can keep a text's beginning and its end" in first
+
+
 def test_every_parameter_that_made_the_model_is_in_the_table(card: Callable[..., str]) -> None:
     text = card(seed=7, threads=3, train={"lr": 3e-5, "dropout": None})
     rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", text, re.MULTILINE))
@@ -82,7 +90,9 @@ def test_the_exported_models_card_differs_in_its_use_and_says_what_rounding_chan
     exported = exported_card(trained, figures)
 
     assert exported.startswith("---\nlibrary_name: onnx\n")
-    assert "AutoModelForSequenceClassification" not in exported
+    assert "trust_remote_code" not in exported
+    assert 'subfolder="onnx", file_name="model_quantized.onnx"' in exported
+    assert '{ dtype: "q8" }' in exported
     assert "it labels 99.17% as the original does" in exported
     assert exported[exported.index("## Limits") :] == trained[trained.index("## Limits") :]
     assert (

@@ -17,7 +17,7 @@ from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.core.params import Params
 from sentiment.evaluation.scorer import Scorer
-from sentiment.serving.predictor import Predictor
+from sentiment.serving.predictor import GRAPH, Predictor
 from sentiment.text.cleaning import clean
 from tests.conftest import ROOT
 
@@ -156,18 +156,17 @@ def test_a_missing_folder_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\x08\x08"])
-@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json", "serving.json", "preprocessing.json"])
+@pytest.mark.parametrize("file", [GRAPH, "tokenizer.json", "serving.json", "preprocessing.json"])
 def test_a_damaged_folder_is_refused_in_one_line_that_names_the_file(
     exported: Path, tmp_path: Path, file: str, content: bytes | None
 ) -> None:
-    for path in exported.iterdir():
-        if path.name != file:
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-        elif content is not None:
-            (tmp_path / file).write_bytes(content)
+    folder = shutil.copytree(exported, tmp_path / "exported")
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_bytes(content)
 
     with pytest.raises(UserError, match=rf"^[^\n]*{file}[^\n]*$"):
-        Predictor(tmp_path)
+        Predictor(folder)
 
 
 WITHOUT = """

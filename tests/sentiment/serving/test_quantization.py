@@ -10,13 +10,12 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from sentiment.core.files import write_json
-from sentiment.core.params import PREPROCESSING, Params, Preprocessing
+from sentiment.core.params import Params, Preprocessing
 from sentiment.metrics import scores_of
-from sentiment.model.loading import load
+from sentiment.model.loading import load, save
 from sentiment.model.prediction import predict
 from sentiment.serving.graph import to_onnx
-from sentiment.serving.predictor import Predictor
+from sentiment.serving.predictor import GRAPH, Predictor
 from sentiment.serving.quantization import attention_products, largest_values, quantize
 from sentiment.text.emoji import unknown_emoji
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
@@ -40,12 +39,9 @@ def test_every_family_is_exported_with_the_logits_it_had(
     params = params_with(tokenize={"max_length": 48}, train={"pooling": pooling, "freeze": "none"})
     torch.manual_seed(1)
     trained, folder = tmp_path / "sentiment", tmp_path / "exported"
-    build(tmp_path / "pretrained", tokenizer, params.train).save_pretrained(trained)
-    tokenizer.save_pretrained(trained)
-    write_json(trained / "provenance.json", {})
     emoji = unknown_emoji(tokenizer)
     preprocessing = Preprocessing(cleaning=params.subsample.cleaning, emoji=emoji, tokenize=params.tokenize)
-    write_json(trained / PREPROCESSING, preprocessing.model_dump())
+    save(build(tmp_path / "pretrained", tokenizer, params.train), tokenizer, preprocessing, trained)
     texts = [*toy_reviews["text"].to_pylist()[:20], "", "[SEP] </s> <|endoftext|> <pad>", "it's … 😀 " * 30]
     sequences = [review.input_ids for review in Encoder(tokenizer, params.tokenize)(texts)]
 
@@ -61,7 +57,7 @@ def test_every_family_is_exported_with_the_logits_it_had(
     write_companions(trained, folder)
     largest = largest_values(graph, sequences, threads=1)
     for kept in (set[str](), attention_products(graph)):
-        quantize(graph, folder / "model.onnx", largest, kept)
+        quantize(graph, folder / GRAPH, largest, kept)
         predictor = Predictor(folder)
         assert [review.input_ids for review in predictor.encode(texts)] == sequences
         scores = scores_of(logits)

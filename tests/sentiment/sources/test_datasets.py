@@ -16,7 +16,8 @@ from sentiment.core.files import sha256
 from sentiment.core.params import Download
 from sentiment.sources.catalog import Catalog
 from sentiment.sources.datasets import download_dataset, download_evaluation_split, hub_splits
-from tests.hub_server import Hub, Repo, only_hub, running
+from tests.hub_repositories import Repo
+from tests.hub_server import Hub, only_hub, running
 
 TABLE = pa.table({"text": ["fine", "dull", "great"], "label": [1, 0, 1]})
 CSV = "text,label\nfine,pos\ndull,neg\ngreat,pos\n"

@@ -8,7 +8,8 @@ import pytest
 from sentiment.core.errors import UserError
 from sentiment.sources.hub import Kind
 from sentiment.sources.locations import FolderSource, HubSource, PackageSource, Source
-from tests.hub_server import Hub, Repo, only_hub, running
+from tests.hub_repositories import Repo
+from tests.hub_server import Hub, only_hub, running
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
 CONTENT = b"the bytes of the file\n"

@@ -15,7 +15,8 @@ from sentiment.core.errors import UserError
 from sentiment.core.files import require_intact
 from sentiment.sources.catalog import Catalog, load_catalog
 from sentiment.sources.models import download_model
-from tests.hub_server import Hub, Repo, only_hub, running
+from tests.hub_repositories import Repo
+from tests.hub_server import Hub, only_hub, running
 
 ROOT = Path(__file__).parents[3]
 PINNED = "0123456789abcdef0123456789abcdef01234567"

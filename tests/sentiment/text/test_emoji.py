@@ -24,17 +24,17 @@ PARAMS = Tokenize(max_length=64, train_max_length=None, head_share=0.25, parts=[
         ("❤️‍🔥", " heart on fire "),
         ("pizza 🇮🇹!", "pizza  Italy !"),
         ("naïve — 5 €", "naïve — 5 €"),
-        ("☃️ stays as it is", "☃️ stays as it is"),
+        ("☃️ stays", "☃ stays"),
     ],
 )
-def test_an_emoji_becomes_its_name_whatever_its_skin_and_the_longest_counts(text: str, named: str) -> None:
+def test_an_emoji_becomes_its_name_without_modifiers_and_the_longest_counts(text: str, named: str) -> None:
     assert EmojiNames(NAMES)(text) == named
 
 
 @given(text=st.text(st.sampled_from("ab ❤🔥👎🏽\ufe0f\u200d"), max_size=12))
 def test_no_emoji_is_left_and_nothing_else_is_touched(text: str) -> None:
     named = EmojiNames(NAMES)(text)
-    assert not set(named) & {"❤", "🔥", "👎"}
+    assert not set(named) & {"❤", "🔥", "👎", "\ufe0f"}
     assert EmojiNames(NAMES)(named) == named
     assert EmojiNames({})(text) == text
 
