@@ -79,6 +79,9 @@ class Gate:
         if not scope["path"].startswith(API):
             await self.app(scope, receive, send)
             return
+        # The API takes nothing but JSON, whatever a client calls it; curl -d calls it a form. That other sites' pages
+        # may send forms does no harm: there are no cookies, nothing changes, and they can't read the answer.
+        MutableHeaders(scope=scope)["Content-Type"] = "application/json"
         body = _Body(scope, receive, self.settings.max_body)
 
         async def discard_and_send(message: Message) -> None:
