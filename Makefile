@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
 # latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,13 +29,17 @@ serve: .venv/app.stamp ## Serve the web page and its API with the exported model
 space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run on a server (docs/deploy.md)
 	@$(ACTIVATE) && python -m deploy.space
 
-test: .venv/system.stamp lint ## Set up, lint, and test every promise once (some 5 minutes)
-	@$(ACTIVATE) && $(PYTEST)
+test: .venv/system.stamp ## Set up, lint, and test every promise once (some 5 minutes)
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 test-slow: .venv/system.stamp ## Run the tests that repeat, wait, or drive whole pipelines (half an hour)
-	@$(ACTIVATE) && $(PYTEST) -m slow
+	@$(MAKE) --no-print-directory pytest MARKED=slow
 
-test-all: test test-slow ## Run all tests
+test-all: .venv/system.stamp ## Lint and run all tests, for which what several need is made once
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest MARKED="slow or not slow"
+
+pytest: .venv/system.stamp
+	@$(ACTIVATE) && $(PYTEST) -m "$(or $(MARKED),not slow)"
 
 soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
 	@$(ACTIVATE) && python -m tests.soak
