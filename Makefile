@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
 # latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space push test test-slow test-all soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,13 +32,16 @@ space: .venv/run.stamp ## Build the folder space/ to push as a Space, or to run 
 push: .venv/run.stamp ## Push the trained model to the Hugging Face hub: make push NAME=USER/NAME [PRIVATE=1]
 	@$(ACTIVATE) && python -m deploy.push "$(NAME)" $(if $(PRIVATE),--private)
 
-test: .venv/system.stamp lint ## Set up, lint, and test every promise once (some 5 minutes)
-	@$(ACTIVATE) && $(PYTEST)
+test: .venv/system.stamp ## Set up, lint, and test every promise once (some 5 minutes)
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
 
 test-slow: .venv/system.stamp ## Run the tests that repeat, wait, or drive whole pipelines (half an hour)
-	@$(ACTIVATE) && $(PYTEST) -m slow
+	@$(MAKE) --no-print-directory pytest MARKED=slow
 
 test-all: test test-slow ## Run all tests
+
+pytest: .venv/system.stamp
+	@$(ACTIVATE) && $(PYTEST) -m "$(or $(MARKED),not slow)"
 
 soak: .venv/test.stamp ## Kill the pipeline at random moments, again and again (half an hour)
 	@$(ACTIVATE) && python -m tests.soak

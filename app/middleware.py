@@ -42,7 +42,7 @@ class Gate:
     """The outermost layer of the application: limits requests under API, and logs and counts all requests."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
-        self.app, self.settings, self.metrics = app, settings, metrics
+        self.app, self.settings, self.metrics, self.root = app, settings, metrics, settings.root_path
         self.rate = RateLimitItemPerMinute(settings.rate)
         self.limiter = FixedWindowRateLimiter(MemoryStorage())
 
@@ -50,6 +50,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        path = self._enter(scope)
         started, status = time.perf_counter(), 500
         asked = Headers(scope=scope).get("x-request-id", "")
         identity = scope["request_id"] = asked if IDENTITY.fullmatch(asked) else uuid.uuid4().hex
@@ -65,20 +66,31 @@ class Gate:
             await send(message)
 
         try:
-            await self._limit(scope, receive, send_with_headers)
+            await self._limit(path, scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
-            route = _route(scope)
+            route = _route(path, scope)
             self.metrics.requests.labels(scope["method"], route, str(status)).inc()
             self.metrics.seconds.labels(route).observe(seconds)
             if route != "page":
                 fields: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
                 log("request", request_id=identity, **fields, ms=round(1000 * seconds, 1), **scope.get("logged", {}))
 
-    async def _limit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith(API):
+    def _enter(self, scope: Scope) -> str:
+        """Set a request's root_path and return its path below; proxies take the root off the path or leave it there."""
+        path: str = scope["path"]
+        if f"{path}/".startswith(f"{self.root}/"):
+            path = path[len(self.root) :]
+        scope["root_path"], scope["path"] = self.root, self.root + path
+        return path
+
+    async def _limit(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if not path.startswith(API):
             await self.app(scope, receive, send)
             return
+        # The API takes nothing but JSON, whatever a client calls it; curl -d calls it a form. That other sites' pages
+        # may send forms does no harm: there are no cookies, nothing changes, and they can't read the answer.
+        MutableHeaders(scope=scope)["Content-Type"] = "application/json"
         body = _Body(scope, receive, self.settings.max_body)
 
         async def discard_and_send(message: Message) -> None:
@@ -133,8 +145,8 @@ def _too_many(rate: int) -> ASGIApp:
     return problems.answer(429, problem, 60)
 
 
-def _route(scope: Scope) -> str:
+def _route(path: str, scope: Scope) -> str:
     """Return the route's path for the metrics: one of a few, whatever is requested."""
-    if scope["path"].startswith(API):
+    if path.startswith(API):
         return API.rstrip("/") + getattr(scope.get("route"), "path", "")
-    return scope["path"] if scope["path"] in HEALTH else "page"
+    return path if path in HEALTH else "page"

@@ -8,8 +8,10 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
 
 from app import views
+from app.api import OneText, Prediction
 from app.files import columns_of, reading_of, score_file
 from app.service import Service
 from sentiment.core.errors import UserError
@@ -64,6 +66,7 @@ def build(service: Service) -> gr.Blocks:
                     return views.facts(service.model), FRONT.sub("", service.model.card)
 
                 page.load(model, None, [facts, card], show_progress="hidden", queue=False, **PRIVATE)
+        _programs(service)
         gr.HTML("<footer class='foot'><a href='docs'>JSON API</a></footer>", **PLAIN)
     page._queue.sleep_when_free = page._queue.progress_update_sleep_when_free = LOOK
     return page
@@ -161,6 +164,20 @@ def _files(service: Service) -> None:
     )
 
 
+def _programs(service: Service) -> None:
+    def predict(text: str) -> dict[str, Any]:
+        """Predict the sentiment of a text: sentiment, score and unsure, as the JSON API."""
+        try:
+            OneText(text=text)
+        except ValidationError as error:
+            raise gr.Error(error.errors()[0]["msg"], print_exception=False) from None
+        (score,) = service.read_from_thread([text])
+        return Prediction.of(score).model_dump()
+
+    # As many callers at a time as are read together.
+    gr.api(predict, api_name="predict", concurrency_limit=service.settings.batch)
+
+
 def _without_folder(sentence: str, path: str) -> str:
     """Return a sentence about a file with its name instead of its path on the server."""
     return sentence.replace(path, Path(path).name)
@@ -181,6 +198,7 @@ def mount(app: FastAPI, service: Service) -> None:
         app,
         build(service),
         "/",
+        root_path=service.settings.root_path,
         theme=theme,
         head=HEAD,
         footer_links=[],

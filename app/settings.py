@@ -1,11 +1,12 @@
 """A server's settings: environment variables, each with a default that suits a small machine."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from sentiment.core.errors import UserError
 
@@ -16,6 +17,12 @@ MAX_CHARACTERS = 20_000
 """The most characters in a text."""
 
 
+def _path(value: str) -> str:
+    if not re.fullmatch(r"(/[\w.~-]+)*/?", value):
+        raise ValueError("it must be a path such as /reviews")
+    return value.rstrip("/")
+
+
 class Settings(BaseModel):
     """The settings of one server; SENTIMENT_THREADS=2 sets `threads`, and so on."""
 
@@ -24,6 +31,11 @@ class Settings(BaseModel):
     model: Path = Field(Path("models/exported"), description="Folder of the exported model")
     metrics: Path = Field(Path("metrics"), description="Folder of the metrics that the page shows")
     tokenizers: Path = Field(Path("models/tokenizers"), description="Folder of the tokenizers that the page compares")
+    root_path: Annotated[str, AfterValidator(_path)] = Field(
+        "/",
+        validate_default=True,
+        description="Path at which a proxy has the page, as in /reviews; kept without its last /",
+    )
     threads: int = Field(
         os.cpu_count() or 1, ge=1, le=1024, description="Reviews that are read at a time; one alone has all threads"
     )

@@ -44,6 +44,23 @@ def test_several_texts_get_their_scores_in_their_order(client: TestClient, predi
     assert scores == predictor.score_texts(texts).round(6).tolist()
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain;charset=UTF-8", None])
+def test_json_is_read_whatever_a_client_calls_it(client: TestClient, kind: str | None) -> None:
+    body = {"texts": ["good", "bad"]}
+    answer = client.post(PREDICT, content=json.dumps(body), headers={"Content-Type": kind} if kind else {})
+
+    assert answer.json() == client.post(PREDICT, json=body).json()
+    # Another site's page may have sent it, and must not read the answer.
+    assert not [name for name in answer.headers if name.startswith("access-control") or name == "set-cookie"]
+
+
+def test_a_body_that_is_a_form_is_refused_with_what_to_send(client: TestClient) -> None:
+    answer = client.post(PREDICT, data={"text": "good"})
+
+    assert answer.status_code == 422
+    assert 'send JSON such as {"text": "A joy."}' in answer.json()["error"]["change"]
+
+
 def test_concurrent_requests_are_read_together_and_get_their_own_answers(settings: Settings) -> None:
     texts = [f"{'good' if number % 2 else 'bad'} film {number}" for number in range(40)]
     with TestClient(build(settings)) as client:

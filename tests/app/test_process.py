@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 
 from app.settings import MAX_TEXTS, PREFIX, Settings
 from sentiment.core.errors import UserError
@@ -143,6 +145,14 @@ def test_a_server_that_nobody_asks_sleeps(start: Callable[..., Running]) -> None
     assert process.num_ctx_switches().voluntary - before < 300
 
 
+def test_gradios_client_gets_a_texts_prediction_and_is_told_what_a_text_must_be(server: Running) -> None:
+    client = Client(server.url, verbose=False)
+
+    assert client.predict("good") == predict(server.url, ["good"]).json()["predictions"][0]
+    with pytest.raises(AppError, match="at least 1 character"):
+        client.predict("")
+
+
 def test_every_line_of_the_log_is_json(server: Running) -> None:
     predict(server.url, ["good"])
 
@@ -185,6 +195,8 @@ def test_a_port_in_use_is_told() -> None:
         ("THREADS", "two", "valid integer"),
         ("QUEUE", "10", f"greater than or equal to {MAX_TEXTS}"),
         ("SECONDS", "-1", "greater than 0"),
+        ("ROOT_PATH", "reviews", "a path such as /reviews"),
+        ("ROOT_PATH", "https://example.org/reviews", "a path such as /reviews"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_told_with_its_name_and_default(name: str, value: str, said: str) -> None:

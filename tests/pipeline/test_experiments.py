@@ -141,15 +141,17 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
 
 @pytest.mark.slow
 def test_queued_and_temporary_experiments_need_nothing_untracked(project: Project) -> None:
-    for rate in ("1e-5", "2e-5"):
-        project.dvc("exp", "run", "--queue", "--name", f"rate-{rate}", "--set-param", f"train.lr={rate}", "evaluate")
+    train = ("--name", "trained", "--set-param", "train.lr=1e-5", "evaluate")
+    count = ("--name", "counted", "--set-param", "baseline.C=2", "baseline")
+    for queued in (train, count):
+        project.dvc("exp", "run", "--queue", *queued)
     project.dvc("queue", "start", "--jobs", "2")
-    project.dvc("queue", "logs", "--follow", "rate-1e-5")
-    project.dvc("queue", "logs", "--follow", "rate-2e-5")
+    for name in ("trained", "counted"):
+        project.dvc("queue", "logs", "--follow", name)
     project.dvc("exp", "run", "--temp", "--name", "temporary", "--set-param", "train.lr=4e-5", "evaluate")
 
     listed = project.dvc("exp", "list", "--name-only").split()
-    assert {"rate-1e-5", "rate-2e-5", "temporary"} <= set(listed), project.dvc("queue", "status")
+    assert {"trained", "counted", "temporary"} <= set(listed), project.dvc("queue", "status")
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 

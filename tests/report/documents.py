@@ -68,9 +68,8 @@ IMAGE = "tests/deploy/test_image.py::test_the_replayed_image_answers_as_the_mode
 QUEUED = "tests/pipeline/test_experiments.py::test_queued_and_temporary_experiments_need_nothing_untracked"
 COVERED = {
     "make serve": PAGE,
-    """curl -s localhost:7860/api/v1/predict -H 'Content-Type: application/json' """
-    """-d '{"texts": ["A joy.", "Two dull hours."]}'""": (
-        "tests/app/test_api.py::test_several_texts_get_their_scores_in_their_order"
+    """curl -s localhost:7860/api/v1/predict -d '{"texts": ["A joy.", "Two dull hours."]}'""": (
+        "tests/app/test_api.py::test_json_is_read_whatever_a_client_calls_it"
     ),
     "docker build --tag sentiment .": IMAGE,
     "docker run --rm --read-only --tmpfs /tmp --publish 7860:7860 sentiment": IMAGE,
