@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sentiment.predict import check, extend, holds_texts, score_rows
+from sentiment.scoring.added_columns import name_added, renaming
 from sentiment.tables.formats import format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
@@ -20,11 +21,12 @@ NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?%?", re.IGNORECASE
 
 @dataclass
 class Outcome:
-    """What became of a file: the paths written, the scores in order, and why rows were set aside."""
+    """What became of a file: the paths written, the scores in order, why rows were set aside, and what else to say."""
 
     paths: list[Path]
     scores: list[float] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def columns_of(path: Path) -> list[str]:
@@ -66,11 +68,14 @@ def score_file(
     reader = Reader(path, format_of(path.name), bad_rows="set aside", text=text)
     check(reader, path.name, text)
     contents = reader.contents
-    schema = extend(contents.schema)
+    added = name_added(contents.schema.names, path.name)
+    schema = extend(contents.schema, added)
     stem = re.sub(r"[^\w-]+", "_", path.name.split(".")[0])[:60] or "reviews"
     outcome = Outcome([folder / f"{stem}-scored.{form}"])
     rejects = folder / f"{stem}-set-aside.jsonl"
     is_csv = form == "csv"
+    if said := renaming(added, contents.schema.names):
+        outcome.notes.append(said)
 
     def score_and_count(texts: Sequence[str]) -> list[float]:
         progress(len(outcome.scores) + len(outcome.rejected), contents.rows)
@@ -83,7 +88,7 @@ def score_file(
         written = harmless(schema.empty_table()).schema if is_csv else schema
         write = stack.enter_context(open_writer(file, form, written, contents.json))
         with rejects.open("w", encoding="utf-8") as aside:
-            for table, bad in score_rows(reader, score_and_count, text):
+            for table, bad in score_rows(reader, score_and_count, text, added):
                 write(harmless(table) if is_csv else table)
                 for row in bad:
                     outcome.rejected.append(f"row {row.row:,}: {row.reason}")

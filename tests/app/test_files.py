@@ -74,6 +74,21 @@ def test_other_formats_keep_every_value_as_it_is(table: Path, predictor: Predict
     assert {row["sentiment"] for row in rows} <= {"positive", "negative"}
 
 
+def test_a_file_with_columns_named_as_the_added_ones_is_scored_and_told_so(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    path = tmp_path / "play_store.csv"
+    path.write_text("content,score,predicted_score\ngood,5,1\n")
+    outcome = score(path, "content", "csv", predictor)
+
+    (written,) = outcome.paths
+    header, row = csv.reader(written.open(newline=""))
+    assert header == ["content", "score", "predicted_score", "predicted_2_sentiment", "predicted_2_score"]
+    assert row[:4] == ["good", "5", "1", "positive"]
+    told = "The file has a column score already, so the added ones are predicted_2_sentiment and predicted_2_score."
+    assert told in summary(outcome)
+
+
 def test_progress_is_told_in_rows(tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     path.write_text("text\n" + "good\n" * 600)

@@ -1,0 +1,105 @@
+"""Which files are scored, and where each goes."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentiment.core.errors import UserError
+from sentiment.tables.formats import ENDINGS, find_format
+
+STANDARD = "-"
+"""Stands for stdin or stdout."""
+REJECTED = ".rejected.jsonl"
+"""Ends the names of the files that scoring writes beside its output."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to score and the file to write; either may be STANDARD."""
+
+    source: str
+    output: str
+
+
+def plan(inputs: Sequence[str], output: str, form: str | None = None) -> list[Job]:
+    """Return a job for each file that the inputs name: files, directories and patterns as `data/*.csv`.
+
+    One file goes into the file `output`; several, or what a directory or a pattern names, go into the directory
+    `output`, each under its own name, which ends in `form` where one is given. Raises UserError where nothing matches,
+    the output is of the wrong kind, or a file would be written over another.
+    """
+    (first, *others) = inputs
+    single = not others and (first == STANDARD or Path(first).is_file() or not _names_several(first))
+    if single and not (output.endswith("/") or Path(output).is_dir()):
+        return [Job(first, output)]
+    if STANDARD in inputs:
+        raise UserError("- (stdin) is scored by itself, into a file: give files, or nothing but -")
+    _check_directory(output)
+    # A file that several inputs name is scored once.
+    files = {path.resolve(): path for name in inputs for path in expand(name)}
+    jobs = [Job(str(path), str(Path(output) / _output_name(path.name, form))) for path in files.values()]
+    _check_distinct(jobs)
+    return jobs
+
+
+def expand(name: str) -> list[Path]:
+    """Return the files that an input names, those of a directory in order; raise UserError if there are none."""
+    if Path(name).is_dir():
+        there = sorted(Path(name).iterdir())
+        files = [path for path in there if _is_scored(path)]
+        if not files:
+            raise UserError(f"{name} holds no file of a known format: names must end in {ENDINGS}")
+        return files
+    if Path(name).exists() or not _names_several(name):
+        return [Path(name)]
+    root = Path(Path(name).anchor)
+    files = [path for path in sorted(root.glob(str(Path(name).relative_to(root)))) if _is_visible(path)]
+    if not files:
+        raise UserError(f"{name} matches no file: give files, a directory, or a pattern as 'reviews/*.csv'")
+    return files
+
+
+def left_out(inputs: Sequence[str]) -> list[Path]:
+    """Return what is not scored in the directories among the inputs: what is no file, or of no known format."""
+    entries = [path for name in inputs if Path(name).is_dir() for path in sorted(Path(name).iterdir())]
+    return [path for path in entries if not _is_scored(path)]
+
+
+def _is_scored(path: Path) -> bool:
+    """Say whether a directory's entry is meant where only the directory is named."""
+    return _is_visible(path) and find_format(path.name) is not None and not path.name.endswith(REJECTED)
+
+
+def _is_visible(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
+
+
+def _names_several(name: str) -> bool:
+    return Path(name).is_dir() or any(sign in name for sign in "*?[")
+
+
+def _check_directory(output: str) -> None:
+    if output == STANDARD:
+        raise UserError("several files can't go to stdout: name a directory with -o")
+    if Path(output).exists() and not Path(output).is_dir():
+        raise UserError(f"{output} is a file, but several are to be written: name a directory with -o")
+    if find_format(output) and not output.endswith("/") and not Path(output).is_dir():
+        raise UserError(f"several files are to be written, but {output} names one: name a directory with -o")
+
+
+def _output_name(name: str, form: str | None) -> str:
+    return f"{name.removesuffix(f'.{find_format(name)}')}.{form}" if form else name
+
+
+def _check_distinct(jobs: list[Job]) -> None:
+    sources = defaultdict(list)
+    for job in jobs:
+        sources[job.output].append(job.source)
+    for output, names in sources.items():
+        if len(names) > 1:
+            raise UserError(f"{' and '.join(names)} would both become {output}: score them into two directories")
+    inputs = {Path(job.source).resolve() for job in jobs}
+    for output in sources:
+        if Path(output).resolve() in inputs:
+            raise UserError(f"{output} is one of the files to score: name another directory with -o")
