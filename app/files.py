@@ -13,6 +13,7 @@ from sentiment.scoring.added_columns import name_added, renaming
 from sentiment.tables.formats import format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
+from sentiment.text.spelling import Spelled
 
 LIKELY = re.compile(r"text|review|comment|content|body|message", re.IGNORECASE)
 FORMULA = re.compile(r"^\s*[=+@\-\t\r]")
@@ -27,6 +28,7 @@ class Outcome:
     scores: list[float] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    spelled: Spelled = field(default_factory=Spelled)
 
 
 def columns_of(path: Path) -> list[str]:
@@ -59,11 +61,12 @@ def score_file(
     *,
     score: Callable[[Sequence[str]], list[float]],
     progress: Callable[[int, int], None],
+    spell: Callable[[Sequence[str]], Spelled] = lambda _texts: Spelled(),
 ) -> Outcome:
     """Score a file's column of texts and write its rows, and those set aside, into a folder.
 
-    `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
-    that can't be read.
+    `score` reads texts; `progress` is told how many of how many rows are done; `spell` tells how a tokenizer spells
+    texts. Raises UserError for a file that can't be read.
     """
     reader = Reader(path, format_of(path.name), bad_rows="set aside", text=text)
     check(reader, path.name, text)
@@ -80,6 +83,7 @@ def score_file(
     def score_and_count(texts: Sequence[str]) -> list[float]:
         progress(len(outcome.scores) + len(outcome.rejected), contents.rows)
         found = score(texts)
+        outcome.spelled += spell(texts)
         outcome.scores += found
         return found
 

@@ -43,6 +43,7 @@ from sentiment.tables.formats import FORMATS, format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.rows import BadRow
 from sentiment.tables.writer import open_writer
+from sentiment.text.spelling import Spelled, warning
 
 CHUNK = 64
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)
@@ -178,8 +179,12 @@ def score_file(
         write = stack.enter_context(open_writer(output, output_form, extend(contents.schema, added), contents.json))
         progress = stack.enter_context(tqdm(total=contents.rows, desc="score", unit="review"))
 
+        spelled = Spelled()
+
         def score(texts: Sequence[str]) -> NDArray[np.float64]:
+            nonlocal spelled
             found = kept.score(predictor, texts)
+            spelled += predictor.spell(texts)
             progress.update(len(texts))
             return found
 
@@ -199,6 +204,8 @@ def score_file(
         rejected.unlink()
     if said := renaming(added, there):
         print(said)
+    if strange := predictor.strange(spelled):
+        print(warning("warning: the texts", strange))
     if metrics and (arguments.label or metrics.known):
         print(metrics.sentence())
 

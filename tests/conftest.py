@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from sentiment.core.openmp import wait_briefly
-from sentiment.core.params import PREPROCESSING, Cleaning, Params, Preprocessing, load_params
+from sentiment.core.params import PREPROCESSING, Cleaning, Params, Preprocessing, Spelling, load_params
 from tests.heads import fit_head
 
 if TYPE_CHECKING:
@@ -183,7 +183,10 @@ def trained_once(
     load_tokenizer(pretrained).save_pretrained(folder)
     params = params_with(tokenize={"max_length": 64})
     preprocessing = Preprocessing(
-        cleaning=params.subsample.cleaning, emoji={"👍": "good", "👎": "bad"}, tokenize=params.tokenize
+        cleaning=params.subsample.cleaning,
+        emoji={"👍": "good", "👎": "bad"},
+        tokenize=params.tokenize,
+        spelling=Spelling(tokens_per_word=1, unknown_share=0),
     )
     write_json(folder / PREPROCESSING, preprocessing.model_dump())
     write_json(folder / "provenance.json", {})

@@ -35,5 +35,5 @@ class Journal:
 
 def key_of(source: Path, model: Path, text: str) -> str:
     """Return what the scores depend on as 64 hex digits: the input, the model and the column."""
-    files = [source, *sorted(path for path in model.iterdir() if path.is_file())]
+    files = [source, *sorted(path for path in model.rglob("*") if path.is_file())]
     return hashlib.sha256(" ".join([*map(sha256, files), text]).encode()).hexdigest()

@@ -31,7 +31,8 @@ def test_one_text_gets_the_models_score(client: TestClient, predictor: Predictor
 
     assert answer.status_code == 200
     (found,) = answer.json()["predictions"]
-    assert found == {"sentiment": label, "score": round(score, 6), "unsure": 0.35 < score < 0.65}
+    unsure = 0.35 < score < 0.65
+    assert found == {"sentiment": label, "score": round(score, 6), "unsure": unsure, "strange": False}
     assert re.fullmatch("[0-9a-f]{12}", answer.json()["model"])
 
 
@@ -42,6 +43,13 @@ def test_several_texts_get_their_scores_in_their_order(client: TestClient, predi
     assert answer.status_code == 200
     scores = [found["score"] for found in answer.json()["predictions"]]
     assert scores == predictor.score_texts(texts).round(6).tolist()
+
+
+def test_a_text_in_another_language_is_called_strange_and_the_others_are_not(client: TestClient) -> None:
+    texts = ["das Buch war leider sehr langweilig", "the film was a very dull film", "这部电影非常好看", "schlecht"]
+    answer = client.post(PREDICT, json={"texts": texts}).json()
+
+    assert [found["strange"] for found in answer["predictions"]] == [True, False, True, False]
 
 
 def test_concurrent_requests_are_read_together_and_get_their_own_answers(settings: Settings) -> None:

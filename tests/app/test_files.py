@@ -89,6 +89,23 @@ def test_a_file_with_columns_named_as_the_added_ones_is_scored_and_told_so(
     assert told in summary(outcome)
 
 
+def test_how_the_texts_are_spelled_is_told_of_the_whole_file(tmp_path: Path, predictor: Predictor) -> None:
+    path = tmp_path / "german.csv"
+    path.write_text("text\n" + "sehr langweilig\n" * 70)
+    outcome = score_file(
+        path,
+        "text",
+        "csv",
+        tmp_path,
+        score=lambda texts: [0.5] * len(texts),
+        progress=no_progress,
+        spell=predictor.spell,
+    )
+
+    assert outcome.spelled.words == 140
+    assert "their words take" in str(predictor.strange(outcome.spelled))
+
+
 def test_progress_is_told_in_rows(tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     path.write_text("text\n" + "good\n" * 600)

@@ -215,3 +215,23 @@ def test_a_missing_model_is_named_with_the_remedy(command: Command, monkeypatch:
 
     with pytest.raises(UserError, match=r"^models/exported is missing: dvc repro makes it$"):
         predict.main()
+
+
+@pytest.mark.parametrize(
+    ("texts", "warned"),
+    [
+        (["the film was superb and its cast was great"] * 3, ""),
+        (["das Buch war leider sehr langweilig", "ganz schlecht"], "their words take 6.00 tokens each, against 1.00"),
+        (["这部电影非常好看", "good 👍"], "80% of their tokens are unknown, against 0.0%"),
+    ],
+)
+def test_texts_in_another_language_than_the_trainings_are_warned_about_once(
+    command: Command, capsys: pytest.CaptureFixture[str], texts: list[str], warned: str
+) -> None:
+    write("reviews.csv", pa.table({"text": texts}))
+    command("reviews.csv", "-o", "scored.csv")
+
+    said = capsys.readouterr().err
+    warning = "warning: the texts are spelled unlike those that the model learnt from: "
+    assert said.count(warning) == bool(warned)
+    assert warned in said

@@ -13,7 +13,7 @@ LIMITS = Export(accuracy_change=0.5, agreement=0.99)
 
 def figures(n: int, gained: int, lost: int) -> dict[str, Any]:
     """Return the figures of n reviews, of which the exported model labels some rightly, and some wrongly, alone."""
-    right = n - lost if gained == 0 else n - gained
+    right = n - gained
     return {
         "accuracy_fp32": right / n,
         "accuracy_int8": (right + gained - lost) / n,
@@ -73,11 +73,11 @@ def test_a_share_of_flips_beyond_the_limit_fails_once_there_are_enough_reviews(s
 @pytest.mark.parametrize(
     ("n", "gained", "lost", "certain", "sentence"),
     [
-        (100, 0, 1, False, r"on the 100 test reviews by 1\.00 points \(98% interval -2\.\d+ to 4\.\d+\), from 1\.0000"),
+        (100, 0, 1, False, r"on the 100 test reviews by 1\.00 points \(98% interval -2\.\d+ to 4\.\d+\), from 0\.9900"),
         (100, 1, 1, False, r"agree with the original on 98\.00% of the 100 test reviews, but params\.yaml asks for"),
         (100, 0, 8, True, r"by 8\.00 points"),
         (100, 3, 3, True, r"agree with the original on 94\.00%"),
-        (25_000, 0, 160, False, r"by 0\.64 points"),
+        (25_000, 0, 150, False, r"by 0\.60 points"),
         (25_000, 0, 200, True, r"by 0\.80 points .*, but params\.yaml allows export\.accuracy_change 0\.5"),
         (25_000, 150, 150, True, r"export\.agreement 0\.99, which leaves so many flipped reviews or more a chance of"),
     ],
