@@ -30,7 +30,7 @@ from sentiment.core.parquet import read_parquet, write_parquet
 from sentiment.text.emoji import unknown_emoji
 from sentiment.text.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.text.sentences import parts, sentences
-from sentiment.text.spelling import LANGUAGE_OF_ITS_OWN, Spelled, warning
+from sentiment.text.spelling import OWN_LANGUAGE, Spelled, warning
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")
@@ -115,7 +115,7 @@ def main() -> None:
         )
         write_json(folder / PREPROCESSING, preprocessing.model_dump())
     write_json(METRICS, metrics)
-    if strange := spelled["train"].strange(LANGUAGE_OF_ITS_OWN):
+    if strange := spelled["train"].strange(OWN_LANGUAGE):
         print(
             f"warning: the tokenizer was not made for the training reviews: {strange}; a model of their language may "
             "learn much more from them"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentiment.core.errors import UserError
+from sentiment.core.errors import UserError, reason
 from sentiment.tables.formats import ENDINGS, find_format
 
 STANDARD = "-"
@@ -54,21 +54,28 @@ def expand(name: str) -> list[Path]:
     if Path(name).exists() or not _names_several(name):
         return [Path(name)]
     root = Path(Path(name).anchor)
-    files = [path for path in sorted(root.glob(str(Path(name).relative_to(root)))) if _is_visible(path)]
+    try:
+        files = [path for path in sorted(root.glob(str(Path(name).relative_to(root)))) if _is_visible(path)]
+    except ValueError as error:
+        raise UserError(f"{name} is no file and no pattern: {reason(error)}") from None
     if not files:
         raise UserError(f"{name} matches no file: give files, a directory, or a pattern as 'reviews/*.csv'")
     return files
 
 
 def left_out(inputs: Sequence[str]) -> list[Path]:
-    """Return what is not scored in the directories among the inputs: what is no file, or of no known format."""
+    """Return what is not scored in the directories among the inputs, but for hidden files and rejected rows."""
     entries = [path for name in inputs if Path(name).is_dir() for path in sorted(Path(name).iterdir())]
-    return [path for path in entries if not _is_scored(path)]
+    return [path for path in entries if not (_is_scored(path) or path.name.startswith(".") or _is_rejected(path))]
 
 
 def _is_scored(path: Path) -> bool:
     """Say whether a directory's entry is meant where only the directory is named."""
-    return _is_visible(path) and find_format(path.name) is not None and not path.name.endswith(REJECTED)
+    return _is_visible(path) and find_format(path.name) is not None and not _is_rejected(path)
+
+
+def _is_rejected(path: Path) -> bool:
+    return path.name.endswith(REJECTED)
 
 
 def _is_visible(path: Path) -> bool:
@@ -89,7 +96,8 @@ def _check_directory(output: str) -> None:
 
 
 def _output_name(name: str, form: str | None) -> str:
-    return f"{name.removesuffix(f'.{find_format(name)}')}.{form}" if form else name
+    ending = f".{find_format(name)}"
+    return f"{name[: -len(ending)] if find_format(name) else name}.{form}" if form else name
 
 
 def _check_distinct(jobs: list[Job]) -> None:

@@ -20,8 +20,9 @@ MORE_UNKNOWN = 0.1
 """How much more of the tokens must be unknown. What is not known of English of any kind is up to 0.04 of them."""
 FEWEST = 5
 """Words that a text needs for a judgement."""
-LANGUAGE_OF_ITS_OWN = Spelling(tokens_per_word=1.05, unknown_share=0)
-"""How pretrained tokenizers spell reviews in the language that they were made for: 1.01 to 1.06 tokens per word."""
+OWN_LANGUAGE = Spelling(tokens_per_word=1.2, unknown_share=0)
+"""How a pretrained tokenizer spells the language that it was made for: English with 1.01 to 1.06 tokens per word; the
+rest is room for languages with longer words, and for vocabularies that many languages share."""
 
 
 def count_words(text: str) -> int:
