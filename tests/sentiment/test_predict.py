@@ -221,7 +221,7 @@ def test_a_missing_model_is_named_with_the_remedy(command: Command, monkeypatch:
     ("texts", "warned"),
     [
         (["the film was superb and its cast was great"] * 3, ""),
-        (["das Buch war leider sehr langweilig", "ganz schlecht"], "their words take 6.00 tokens each, against 1.00"),
+        (["das Buch war leider sehr langweilig", "ganz schlecht"], "their words take 5.25 tokens each, against 1.00"),
         (["这部电影非常好看", "good 👍"], "80% of their tokens are unknown, against 0.0%"),
     ],
 )

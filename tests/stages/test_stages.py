@@ -169,7 +169,7 @@ def test_tokenize_warns_of_reviews_that_are_spelled_unlike_those_to_learn_from(
 
     said = capsys.readouterr().out
     assert said.count("warning") == 1
-    assert "warning: the test reviews are spelled unlike those that the model learnt from: their words take 7." in said
+    assert "warning: the test reviews are spelled unlike those that the model learnt from: their words take 6.67" in said
     saved = json.loads(Path("data/tokenized/preprocessing.json").read_text())
     assert saved["spelling"] == {"tokens_per_word": 1, "unknown_share": 0}
 
