@@ -1,6 +1,7 @@
 """The JSON API: predictions, their explanations, the model, and the health of the server."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import compress
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
 from sentiment.metrics import as_written
+from sentiment.serving.predictor import Predictor
 
 UNSURE = (0.35, 0.65)
 """Between these scores a verdict is shown as unsure."""
@@ -70,9 +72,15 @@ class Prediction(BaseModel):
         )
 
 
+class Verdict(Prediction):
+    strange: bool = Field(
+        description="Whether the text is spelled so unlike the training reviews that it may be of another language",
+    )
+
+
 class Predictions(BaseModel):
     model: str = Field(description="Identity of the model; equal models share it")
-    predictions: list[Prediction] = Field(description="One for each text, in their order")
+    predictions: list[Verdict] = Field(description="One for each text, in their order")
 
 
 class Word(BaseModel):
@@ -110,6 +118,11 @@ class State(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+def strange_ones(predictor: Predictor, texts: Sequence[str]) -> list[bool]:
+    """Say of each text whether it is spelled unlike the training reviews."""
+    return [predictor.strange(predictor.spell([text])) is not None for text in texts]
+
+
 def build(service: Service) -> APIRouter:
     """Return the routes that read texts."""
     router = APIRouter(prefix="/v1")
@@ -122,8 +135,14 @@ def build(service: Service) -> APIRouter:
 
     @router.post("/predict", responses=PROBLEMS, summary="Predict the sentiment of one text or several")
     async def predict(request: Request, body: Body) -> Predictions:
-        found = await read(request, [body.text] if isinstance(body, OneText) else body.texts)
-        return Predictions(model=found[-1].model, predictions=[Prediction.of(each.score) for each in found])
+        texts = [body.text] if isinstance(body, OneText) else body.texts
+        found = await read(request, texts)
+        strange = await asyncio.to_thread(strange_ones, service.model.predictor, texts)
+        verdicts = [
+            Verdict(**Prediction.of(each.score).model_dump(), strange=odd)
+            for each, odd in zip(found, strange, strict=True)
+        ]
+        return Predictions(model=found[-1].model, predictions=verdicts)
 
     @router.post("/explain", responses=PROBLEMS, summary="Show which words of a text carry its sentiment")
     async def explanation(request: Request, body: OneText) -> Explanation:

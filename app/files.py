@@ -12,8 +12,10 @@ from sentiment.core.errors import UserError
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
 from sentiment.predict import check, extend, holds_texts, score_rows
+from sentiment.scoring.added_columns import name_added, renaming
 from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
+from sentiment.text.spelling import Spelled
 
 LIKELY = re.compile(r"text|review|comment|content|body|message", re.IGNORECASE)
 FORMULA = re.compile(r"^\s*[=+@\-\t\r]")
@@ -22,11 +24,13 @@ NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?%?", re.IGNORECASE
 
 @dataclass
 class Outcome:
-    """What became of a file: the paths written, the scores in order, and why rows were set aside."""
+    """What became of a file: the paths written, the scores in order, why rows were set aside, and what else to say."""
 
     paths: list[Path]
     scores: list[float] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    spelled: Spelled = field(default_factory=Spelled)
 
 
 def reading_of(encoding: str = "", delimiter: str = "", columns: str = "") -> Reading:
@@ -76,24 +80,29 @@ def score_file(
     score: Callable[[Sequence[str]], list[float]],
     progress: Callable[[int, int], None],
     reading: Reading | None = None,
+    spell: Callable[[Sequence[str]], Spelled] = lambda _texts: Spelled(),
 ) -> Outcome:
     """Score a file's column of texts and write its rows, and those set aside, into a folder.
 
-    `score` reads texts; `progress` is told how many of how many rows are done. Raises UserError for a file
-    that can't be read.
+    `score` reads texts; `progress` is told how many of how many rows are done; `spell` tells how a tokenizer spells
+    texts. Raises UserError for a file that can't be read.
     """
     reader = Reader(path, bad_rows="set aside", text=text, reading=reading)
     check(reader, path.name, text)
     contents = reader.contents
-    schema = extend(contents.schema)
+    added = name_added(contents.schema.names, path.name)
+    schema = extend(contents.schema, added)
     stem = re.sub(r"[^\w-]+", "_", path.name.split(".")[0])[:60] or "reviews"
     outcome = Outcome([folder / f"{stem}-scored.{form}"])
     rejects = folder / f"{stem}-set-aside.jsonl"
     is_csv = form == "csv"
+    if said := renaming(added, contents.schema.names):
+        outcome.notes.append(said)
 
     def score_and_count(texts: Sequence[str]) -> list[float]:
         progress(len(outcome.scores) + len(outcome.rejected), contents.rows)
         found = score(texts)
+        outcome.spelled += spell(texts)
         outcome.scores += found
         return found
 
@@ -102,7 +111,7 @@ def score_file(
         written = harmless(schema.empty_table()).schema if is_csv else schema
         write = stack.enter_context(open_writer(file, form, written, contents.json))
         with rejects.open("w", encoding="utf-8") as aside:
-            for table, bad in score_rows(reader, score_and_count, text):
+            for table, bad in score_rows(reader, score_and_count, text, added):
                 write(harmless(table) if is_csv else table)
                 for row in bad:
                     outcome.rejected.append(f"row {row.row:,}: {row.reason}")

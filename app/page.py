@@ -16,6 +16,7 @@ from app.files import columns_of, reading_of, score_file
 from app.service import Service
 from sentiment.core.errors import UserError
 from sentiment.tables.formats import KINDS, PACKED
+from sentiment.text.spelling import warning
 
 STATIC = Path(__file__).with_name("static")
 KEPT = 3600
@@ -128,6 +129,7 @@ def _files(service: Service) -> None:
         def tell(done: int, rows: int) -> None:
             progress((done, rows), unit="rows")
 
+        predictor = service.model.predictor
         with TemporaryDirectory() as folder:
             try:
                 outcome = score_file(
@@ -138,11 +140,14 @@ def _files(service: Service) -> None:
                     score=service.read_from_thread,
                     progress=tell,
                     reading=reading_of(encoding, delimiter, named),
+                    spell=predictor.spell,
                 )
             except UserError as error:
                 return views.trouble(_without_folder(str(error), path)), gr.File(visible=False)
             # They are served from there, and removed after a while.
             kept = [download.move_resource_to_block_cache(result) for result in outcome.paths]
+        if strange := predictor.strange(outcome.spelled):
+            outcome.notes.append(warning("these texts", strange))
         return views.summary(outcome), gr.File(kept, visible=True)
 
     fields: list[Any] = [encoding, delimiter, named]

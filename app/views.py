@@ -73,7 +73,7 @@ def note(sentence: str) -> str:
 
 
 def summary(outcome: Outcome) -> str:
-    """Return how many reviews are positive, negative and unsure, the spread of the scores, and what was set aside."""
+    """Return how many reviews are positive, negative and unsure, the spread of the scores, and what else to know."""
     verdicts = [Prediction.of(score) for score in outcome.scores]
     total = len(verdicts)
     counts = {
@@ -101,7 +101,8 @@ def summary(outcome: Outcome) -> str:
         more = len(outcome.rejected) - SHOWN
         rest = f"<li>and {more:,} more, in the second file</li>" if more > 0 else ""
         aside = f"<h3>{len(outcome.rejected):,} rows set aside</h3><ul>{rows}{rest}</ul>"
-    return f"""<div class="summary" role="status"><p>{total:,} reviews read.</p><div class="tiles">{tiles}</div>
+    notes = "".join(f"<p>{escape(note[0].upper() + note[1:])}.</p>" for note in outcome.notes)
+    return f"""<div class="summary" role="status"><p>{total:,} reviews read.</p>{notes}<div class="tiles">{tiles}</div>
 <div class="histogram" role="img" aria-label="Spread of the scores: {told}">{drawn}</div>
 <div class="ends" aria-hidden="true"><span>score 0</span><span>0.5</span><span>1</span></div>{aside}</div>"""
 

@@ -1,26 +1,27 @@
-"""Score the reviews of a file with the exported model.
+"""Score the reviews of files with the exported model.
 
-Reads   models/exported/, and a table with a column of texts, or a folder of texts by label, as own/README.md has them
-Writes  a csv, tsv, jsonl (each also .gz) or parquet file: the rows with all their columns, `sentiment` (positive or
-        negative) and `score` (the calibrated probability of positive); OUTPUT.rejected.jsonl: the rows that hold no
-        text, and why
+Reads   models/exported/, and tables with a column of texts, or a folder of texts by label, as own/README.md has them
+Writes  for each a csv, tsv, jsonl (each also .gz) or parquet file: the rows with all their columns, `sentiment`
+        (positive or negative) and `score` (the calibrated probability of positive), with a prefix where a column has
+        such a name already; OUTPUT.rejected.jsonl: the rows that hold no text, and why
 
     python -m sentiment.predict reviews.csv -o scored.parquet
+    python -m sentiment.predict reviews/ 'more/*.csv' -o scored/
     zcat reviews.jsonl.gz | python -m sentiment.predict - --format jsonl -o - > scored.jsonl
 
-A killed run is continued by the same command: its scores are kept beside the output until that is whole.
+Of several files, each is scored or not, whatever becomes of the others; the exit code is 1 if one was not. A killed run
+is continued by the same command: its scores are kept beside the outputs until it ends.
 """
 
-import hashlib
 import os
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from array import array
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -29,33 +30,40 @@ from tqdm import tqdm
 
 from sentiment.core.command import run
 from sentiment.core.errors import UserError, abridge
-from sentiment.core.files import replacing, sha256
-from sentiment.core.labels import LABELS, PLAIN, label_name
+from sentiment.core.files import replacing
+from sentiment.core.labels import LABELS
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
 from sentiment.core.texts import MAX_CHARACTERS
 from sentiment.metrics import as_written
+from sentiment.scoring.added_columns import PLAIN, AddedColumns, name_added, renaming
+from sentiment.scoring.jobs import REJECTED, STANDARD, Job, left_out, plan
+from sentiment.scoring.journal import Journal, key_of
+from sentiment.scoring.label_metrics import LabelMetrics
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.asking import as_flag
 from sentiment.tables.formats import FORMATS, INPUTS, format_of
 from sentiment.tables.reader import Reader
 from sentiment.tables.rows import BadRow
 from sentiment.tables.writer import open_writer
+from sentiment.text.spelling import Spelled, warning
 
 CHUNK = 64
-MOST_UNKNOWN = 1000
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_dictionary)
 LABEL = "label"
 
 
 def parse() -> Namespace:
     parser = ArgumentParser("predict", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("input", help="a file, or - for stdin, which is read to its end first")
-    parser.add_argument("-o", "--output", required=True, help="a file, or - for stdout")
+    parser.add_argument(
+        "inputs", nargs="+", help="files, directories, patterns, or - for stdin, which is read to its end first"
+    )
+    parser.add_argument("-o", "--output", required=True, help="a file, or - for stdout; of several inputs a directory")
     parser.add_argument("--text", default="text", help="the column of the reviews (text)")
     parser.add_argument(
         "--label", help="a column of labels, as 0 and 1 or neg and pos: prints the metrics, too (label)"
     )
+    parser.add_argument("--prefix", help="of the added columns; none, or predicted_ where their names are taken")
     parser.add_argument("--format", choices=INPUTS, metavar="FORMAT", help="of the input; by its name where not given")
     parser.add_argument("--encoding", help="of the input where it is not UTF-8, such as cp1252")
     parser.add_argument("--delimiter", help="of the input where its header does not tell: comma, semicolon, tab, pipe")
@@ -64,43 +72,16 @@ def parse() -> Namespace:
     parser.add_argument("--model", type=Path, default=Path("models/exported"), help="folder (models/exported)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="reviews at a time (all CPUs)")
     arguments = parser.parse_args()
-    for kind, name in (("", arguments.input), ("output_", arguments.output)):
-        if not getattr(arguments, f"{kind}format") and name == "-":
-            raise UserError(f"- has no name to tell its format by: give --{kind.replace('_', '-')}format")
-    arguments.output_format = arguments.output_format or format_of(arguments.output)
     columns = arguments.columns and [name.strip() for name in arguments.columns.split(",")]
     options = {"encoding": arguments.encoding, "delimiter": arguments.delimiter, "columns": columns}
     arguments.reading = validate(Reading, options, "the options")
     return arguments
 
 
-class Journal:
-    """The scores of one piece of work, float64, as far as it came; kept in a file so that a killed run can go on."""
-
-    def __init__(self, path: Path, key: str) -> None:
-        self.path = path
-        head = key.encode()
-        content = path.read_bytes() if path.is_file() else b""
-        whole = content[len(head) :][: (len(content) - len(head)) // 8 * 8] if content.startswith(head) else b""
-        self.known = np.frombuffer(whole, np.float64)
-        path.write_bytes(head + whole)
-
-    def score(self, predictor: Predictor, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Score the next texts; those that an earlier run has scored are not scored again."""
-        known, self.known = self.known[: len(texts)], self.known[len(texts) :]
-        if len(known) == len(texts):
-            return known
-        scores = predictor.score_texts(texts[len(known) :])
-        with self.path.open("ab") as file:
-            file.write(scores.tobytes())
-        return np.concatenate([known, scores])
-
-
-def key_of(source: Path, model: Path, text: str, reading: Reading) -> str:
-    """Return what the scores depend on as 64 hex digits: the input, how it is read, the model and the column."""
-    files = [source, *sorted(path for path in model.rglob("*") if path.is_file())]
-    parts = [*map(sha256, files), text, reading.model_dump_json(exclude_none=True)]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+def require_format(name: str, given: str | None, option: str) -> None:
+    """Raise UserError for stdin or stdout without the option that says its format."""
+    if name == STANDARD and not given:
+        raise UserError(f"- has no name to tell its format by: give {option}")
 
 
 def fault(text: str | None) -> str | None:
@@ -116,7 +97,7 @@ def fault(text: str | None) -> str | None:
 
 def fetch(name: str, folder: Path) -> Path:
     """Return the path of an input: that of a copy of stdin in the folder where it is -."""
-    if name == "-":
+    if name == STANDARD:
         path = folder / "stdin"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -127,7 +108,7 @@ def fetch(name: str, folder: Path) -> Path:
 
 
 def check(reader: Reader, source: str, text: str, label: str | None = None) -> None:
-    """Raise UserError unless the source has the columns that are asked for, and none that will be added."""
+    """Raise UserError unless the source has the columns that are asked for, one of them of texts."""
     schema = reader.contents.schema
     names = schema.names
     for option, name in (("--text", text), ("--label", label)):
@@ -138,9 +119,6 @@ def check(reader: Reader, source: str, text: str, label: str | None = None) -> N
         raise UserError(
             f"{source}: column {text} is of type {schema.field(text).type}: choose one of texts with --text"
         )
-    there = [name for name in ("sentiment", "score") if name in names]
-    if there:
-        raise UserError(f"{source} has a column {there[0]} already: rename or drop it")
 
 
 def holds_texts(column: pa.Field) -> bool:
@@ -148,19 +126,19 @@ def holds_texts(column: pa.Field) -> bool:
     return any(test(column.type) for test in TEXTS)
 
 
-def extend(schema: pa.Schema) -> pa.Schema:
+def extend(schema: pa.Schema, added: AddedColumns = PLAIN) -> pa.Schema:
     """Return the columns of the output."""
-    return schema.append(pa.field("sentiment", pa.string())).append(pa.field("score", pa.float64()))
+    return schema.append(pa.field(added.sentiment, pa.string())).append(pa.field(added.score, pa.float64()))
 
 
 def score_rows(
-    reader: Reader, score: Callable[[Sequence[str]], ArrayLike], text: str
+    reader: Reader, score: Callable[[Sequence[str]], ArrayLike], text: str, added: AddedColumns = PLAIN
 ) -> Iterator[tuple[pa.Table, list[BadRow]]]:
     """Yield the rows that have a text, with what is added to them, and the others, a batch at a time.
 
     `score` is given at most CHUNK texts, and returns the probabilities of positive.
     """
-    schema = extend(reader.contents.schema)
+    schema = extend(reader.contents.schema, added)
     for batch in reader:
         values = batch.table[text].to_pylist()
         faults = {place: reason for place, value in enumerate(values) if (reason := fault(value))}
@@ -179,88 +157,118 @@ def score_rows(
         yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), bad
 
 
-def report(labels: Sequence[int], scores: Sequence[float], unknown: Collection[str]) -> None:
-    """Print the metrics of the labelled rows, unless labels of unknown meaning put that of the others in doubt."""
-    from sentiment.metrics import evaluate
+@contextmanager
+def whole(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that is whole or absent in the end."""
+    with replacing(path) as place, place.open("wb") as file:
+        yield file
 
-    listed = ", ".join(map(abridge, sorted(unknown)[:10]))
-    if any(name[:1].isdecimal() or name[:1] in {"-", "+", "."} for name in unknown):
-        print(f"no metrics: what the labels mean is not known where {listed} are among them, but only of 0 and 1 alone")
-        return
-    if unknown:
-        print(f"rows without a known label are left out of the metrics: {listed}")
-    if set(labels) != {0, 1}:
-        print(
-            f"no metrics: they need both labels, negative and positive, but the {len(labels):,} labelled rows lack one"
+
+def score_file(
+    job: Job,
+    arguments: Namespace,
+    predictor: Predictor,
+    opened: AbstractContextManager[IO[bytes]],
+    journal: Path,
+) -> None:
+    """Score one file as the command's arguments say, into one that is yet to be opened; tell what became of it."""
+    require_format(job.source, arguments.format, "--format")
+    require_format(job.output, arguments.output_format, "--output-format")
+    output_form = arguments.output_format or format_of(job.output)
+    with TemporaryDirectory() as temporary, ExitStack() as stack:
+        source = fetch(job.source, Path(temporary))
+        reading = arguments.reading
+        reader = Reader(
+            source, arguments.format, bad_rows="set aside", text=arguments.text, reading=reading, ask=as_flag
         )
-        return
-    try:
-        metrics = evaluate(labels, scores)
-    except ModuleNotFoundError as error:
-        # What serves the model has fewer packages than what makes it.
-        print(f"no metrics: they need {error.name}, one of the packages of requirements.txt")
-        return
-    print(", ".join(f"{name} {round(value, 3):,}" for name, value in metrics.items()))
+        for note in reader.notes:
+            print(note)
+        check(reader, job.source, arguments.text, arguments.label)
+        contents = reader.contents
+        there = contents.schema.names
+        added = name_added(there, job.source, arguments.prefix)
+        label = arguments.label or (LABEL if LABEL in there else None)
+        metrics = LabelMetrics(source, job.source, label) if label else None
+        rejected = Path(f"{'stdout' if job.output == STANDARD else job.output}{REJECTED}")
+        output, rejects = stack.enter_context(opened), stack.enter_context(whole(str(rejected)))
+        kept = Journal(journal, key_of(source, arguments.model, arguments.text, reading))
+        write = stack.enter_context(open_writer(output, output_form, extend(contents.schema, added), contents.json))
+        progress = stack.enter_context(tqdm(total=contents.rows, desc="score", unit="review"))
+
+        spelled = Spelled()
+
+        def score(texts: Sequence[str]) -> NDArray[np.float64]:
+            nonlocal spelled
+            found = kept.score(predictor, texts)
+            spelled += predictor.spell(texts)
+            progress.update(len(texts))
+            return found
+
+        count = 0
+        for table, bad in score_rows(reader, score, arguments.text, added):
+            progress.update(len(bad))
+            write(table)
+            for row in bad:
+                rejects.write(row.as_json().encode())
+            count += len(bad)
+            if metrics:
+                metrics.add(table[metrics.column].to_pylist(), table[added.score].to_pylist())
+    print(f"{contents.rows - count:,} of {contents.rows:,} rows scored")
+    if count:
+        print(f"{count:,} rows set aside in {rejected}")
+    else:
+        rejected.unlink()
+    if said := renaming(added, there):
+        print(said)
+    if strange := predictor.strange(spelled):
+        print(warning("warning: the texts", strange))
+    if metrics and (arguments.label or metrics.known):
+        print(metrics.sentence())
+
+
+def score_all(jobs: Sequence[Job], arguments: Namespace, predictor: Predictor) -> None:
+    """Score files into a directory, each for itself.
+
+    Raises UserError naming those that can't be scored, after all others have been.
+    """
+    journals = {job: Path(f"{job.output}.scores") for job in jobs}
+    failed = []
+    for job, journal in journals.items():
+        print(f"{job.source} -> {job.output}")
+        try:
+            score_file(job, arguments, predictor, whole(job.output), journal)
+        except (UserError, OSError) as error:
+            print(f"not scored: {error}")
+            failed.append(job.source)
+    # Until here they let a killed run go on without scoring anything again.
+    for journal in journals.values():
+        journal.unlink(missing_ok=True)
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {len(jobs)} files were not scored, for the reasons above: {', '.join(failed)}"
+        )
 
 
 def main() -> None:
     # What is said must not end up among the rows.
     stdout, sys.stdout = sys.stdout, sys.stderr
     arguments = parse()
-    labels, scores, count = array("b"), array("d"), 0
-    unknown: set[str] = set()
-    with TemporaryDirectory() as temporary, ExitStack() as stack:
-        source = fetch(arguments.input, Path(temporary))
-        reader = Reader(
-            source, arguments.format, bad_rows="set aside", text=arguments.text, reading=arguments.reading, ask=as_flag
-        )
-        for note in reader.notes:
-            print(note)
-        check(reader, arguments.input, arguments.text, arguments.label)
-        contents = reader.contents
-        label = arguments.label or (LABEL if LABEL in contents.schema.names else None)
-        predictor = Predictor(arguments.model, arguments.threads)
-        if arguments.output == "-":
-            place, rejected, output = Path(temporary) / "stdout", Path("stdout.rejected.jsonl"), stdout.buffer
+    jobs = plan(arguments.inputs, arguments.output, arguments.output_format)
+    for path in left_out(arguments.inputs):
+        print(f"{path} is left out: it is no file of a known format")
+    predictor = Predictor(arguments.model, arguments.threads)
+    if len(jobs) > 1:
+        score_all(jobs, arguments, predictor)
+        return
+    (job,) = jobs
+    with TemporaryDirectory() as temporary:
+        if job.output == STANDARD:
+            score_file(job, arguments, predictor, nullcontext(stdout.buffer), Path(temporary) / "scores")
+            stdout.flush()
         else:
-            place, rejected = Path(arguments.output), Path(f"{arguments.output}.rejected.jsonl")
-            output = stack.enter_context(stack.enter_context(replacing(place)).open("wb"))
-        rejects = stack.enter_context(stack.enter_context(replacing(rejected)).open("wb"))
-        key = key_of(source, arguments.model, arguments.text, arguments.reading)
-        journal = Journal(place.with_name(f"{place.name}.scores"), key)
-        write = stack.enter_context(
-            open_writer(output, arguments.output_format, extend(contents.schema), contents.json)
-        )
-        progress = stack.enter_context(tqdm(total=contents.rows, desc="score", unit="review"))
-
-        def score(texts: Sequence[str]) -> NDArray[np.float64]:
-            found = journal.score(predictor, texts)
-            progress.update(len(texts))
-            return found
-
-        for table, bad in score_rows(reader, score, arguments.text):
-            progress.update(len(bad))
-            write(table)
-            for row in bad:
-                rejects.write(row.as_json().encode())
-            count += len(bad)
-            if label:
-                for value, probability in zip(table[label].to_pylist(), table["score"].to_pylist(), strict=True):
-                    number = PLAIN.get(str(label_name(value)))
-                    if number in LABELS:
-                        labels.append(number)
-                        scores.append(probability)
-                    elif isinstance(value, str | int | float) and label_name(value) and len(unknown) < MOST_UNKNOWN:
-                        unknown.add(label_name(value))
-    stdout.flush()
-    journal.path.unlink(missing_ok=True)
-    print(f"{contents.rows - count:,} of {contents.rows:,} rows scored")
-    if count:
-        print(f"{count:,} rows set aside in {rejected}")
-    else:
-        rejected.unlink()
-    if arguments.label or labels:
-        report(labels, scores, unknown)
+            journal = Path(f"{job.output}.scores")
+            score_file(job, arguments, predictor, whole(job.output), journal)
+            journal.unlink()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def main() -> None:
     from sentiment.evaluation.outputs import summary, write_predictions
     from sentiment.evaluation.scorer import Scorer
     from sentiment.metrics import as_written, confusion, evaluate
+    from sentiment.text.spelling import Spelled, warning
 
     fix_bits(params)
     scorer = Scorer(MODEL, params)
@@ -47,8 +48,8 @@ def main() -> None:
         for folder in (metrics, predictions):
             folder.mkdir()
         for name, (reviews, counts) in unseen.items():
-            encoded = [review.input_ids for review in scorer.encode(reviews["text"].to_pylist())]
-            scores = as_written(scorer.score(encoded))
+            encoded = list(scorer.encode(reviews["text"].to_pylist()))
+            scores = as_written(scorer.score([review.input_ids for review in encoded]))
             labels = reviews["label"].to_numpy()
             figures = evaluate(labels, scores)
             write_predictions(predictions / f"{name}.parquet", reviews, scores)
@@ -58,6 +59,8 @@ def main() -> None:
             accuracies.append(point)
             confusions += [{"dataset": name} | count for count in confusion(labels, scores)]
             print(f"{name}: {summary(figures)}")
+            if strange := Spelled.sum(review.spelled for review in encoded).strange(scorer.preprocessing.spelling):
+                print(warning(f"warning: the reviews of {name}", strange))
     write_json(PLOTS / "accuracy.json", accuracies)
     write_json(PLOTS / "confusion.json", confusions)
 

@@ -30,6 +30,7 @@ from sentiment.core.parquet import read_parquet, write_parquet
 from sentiment.text.emoji import unknown_emoji
 from sentiment.text.encoding import CHUNK, Encoded, Encoder, load_tokenizer, statistics
 from sentiment.text.sentences import parts, sentences
+from sentiment.text.spelling import OWN_LANGUAGE, Spelled, warning
 
 SUBSAMPLED = Path("data/subsampled")
 PRETRAINED = Path("models/pretrained")
@@ -38,11 +39,11 @@ METRICS = Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
 REVIEWS_IN_SENTENCES = 400
 """So many long reviews have some five thousand sentences. What is fitted to them would hardly change with more."""
-ENCODED = pa.struct([("input_ids", pa.list_(pa.int32())), ("tokens", pa.int32()), ("unknown", pa.int32())])
+ENCODED = pa.struct([("input_ids", pa.list_(pa.int32())), ("tokens", pa.int32())])
 
 
 def to_columns(encoded: Iterator[Encoded]) -> pa.Table:
-    """Return the encodings' input_ids, tokens and unknown as columns, a chunk at a time: Python's lists are large."""
+    """Return the encodings' input_ids and tokens as columns, a chunk at a time: Python's lists are large."""
     chunks = iter(lambda: [vars(review) for review in islice(encoded, CHUNK)], [])
     batches = [pa.RecordBatch.from_struct_array(pa.array(chunk, ENCODED)) for chunk in chunks]
     return pa.Table.from_batches(batches, pa.schema(ENCODED)).combine_chunks()
@@ -70,14 +71,22 @@ def cut_into_sentences(reviews: pa.Table) -> pa.Table:
     return cut_up(reviews.take(pa.array(rows)), sentences)
 
 
-def encode_rows(reviews: pa.Table, encode: Encoder, title: str) -> tuple[pa.Table, int]:
-    """Return the rows' id, label, input_ids and tokens, and the number of unknown tokens; show the progress."""
+def encode_rows(reviews: pa.Table, encode: Encoder, title: str) -> tuple[pa.Table, Spelled]:
+    """Return the rows' id, label, input_ids and tokens, and how all of them are spelled; show the progress."""
     texts = chain.from_iterable(batch["text"].to_pylist() for batch in reviews.to_batches(CHUNK))
-    encoded = to_columns(iter(tqdm(encode(texts), total=len(reviews), desc=title, unit="review")))
+    spelled = Spelled()
+
+    def watched() -> Iterator[Encoded]:
+        nonlocal spelled
+        for review in tqdm(encode(texts), total=len(reviews), desc=title, unit="review"):
+            spelled += review.spelled
+            yield review
+
+    encoded = to_columns(watched())
     table = reviews.select(["id", "label"])
     for name in ("input_ids", "tokens"):
         table = table.append_column(name, encoded[name])
-    return table, int(encoded["unknown"].to_numpy().sum())
+    return table, spelled
 
 
 def main() -> None:
@@ -86,6 +95,7 @@ def main() -> None:
     tokenizer = load_tokenizer(PRETRAINED)
     emoji = unknown_emoji(tokenizer)
     metrics = {}
+    spelled = {}
     with replacing(TOKENIZED) as folder:
         for split in SPLITS:
             cut = params.of_training if split == "train" else params
@@ -93,15 +103,26 @@ def main() -> None:
             reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["id", "text", "label"])
             if split == "train":
                 reviews = cut_into_parts(reviews, params.parts)
-            table, unknown = encode_rows(reviews, encode, split)
+            table, spelled[split] = encode_rows(reviews, encode, split)
             write_parquet(folder / f"{split}.parquet", table)
-            metrics[split] = statistics(table["tokens"].to_numpy(), unknown, cut.max_length)
+            metrics[split] = statistics(table["tokens"].to_numpy(), spelled[split].unknown, cut.max_length)
             if split == "validation":
                 table, _ = encode_rows(cut_into_sentences(reviews), encode, "sentences")
                 write_parquet(folder / "validation_sentences.parquet", table)
-        preprocessing = Preprocessing(cleaning=all_params.subsample.cleaning, emoji=emoji, tokenize=params)
+        usual = spelled["train"].spelling
+        preprocessing = Preprocessing(
+            cleaning=all_params.subsample.cleaning, emoji=emoji, tokenize=params, spelling=usual
+        )
         write_json(folder / PREPROCESSING, preprocessing.model_dump())
     write_json(METRICS, metrics)
+    if strange := spelled["train"].strange(OWN_LANGUAGE):
+        print(
+            f"warning: the tokenizer was not made for the training reviews: {strange}; a model of their language may "
+            "learn much more from them"
+        )
+    for split in ("validation", "test"):
+        if strange := spelled[split].strange(usual):
+            print(warning(f"warning: the {split} reviews", strange))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from sentiment.core.openmp import wait_briefly
-from sentiment.core.params import Cleaning, Params, Preprocessing, load_params
+from sentiment.core.params import Cleaning, Params, Preprocessing, Spelling, load_params
 from tests.heads import fit_head
 
 if TYPE_CHECKING:
@@ -182,7 +182,10 @@ def trained_once(
     folder = tmp_path_factory.mktemp("models") / "sentiment"
     params = params_with(tokenize={"max_length": 64})
     preprocessing = Preprocessing(
-        cleaning=params.subsample.cleaning, emoji={"👍": "good", "👎": "bad"}, tokenize=params.tokenize
+        cleaning=params.subsample.cleaning,
+        emoji={"👍": "good", "👎": "bad"},
+        tokenize=params.tokenize,
+        spelling=Spelling(tokens_per_word=1, unknown_share=0),
     )
     save(model, load_tokenizer(pretrained), preprocessing, folder)
     write_json(folder / "provenance.json", {})

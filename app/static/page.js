@@ -90,7 +90,7 @@ const kindOf = (prediction) => (prediction.unsure ? "unsure" : prediction.sentim
 const percent = (share) => `${Math.min(99, Math.round(100 * share))} %`;
 
 function show(prediction) {
-  const { sentiment, score, unsure } = prediction;
+  const { sentiment, score, unsure, strange } = prediction;
   const confidence = percent(Math.max(score, 1 - score));
   const verdict = find("verdict");
   verdict.dataset.kind = kindOf(prediction);
@@ -99,7 +99,10 @@ function show(prediction) {
   const name = sentiment[0].toUpperCase() + sentiment.slice(1);
   find("sentiment").textContent = unsure ? "Unsure" : name;
   find("confidence").textContent = unsure ? `leans ${sentiment}, ${confidence}` : `${confidence} sure`;
-  find("say").textContent = unsure ? "The model is in doubt: take this as no verdict." : "";
+  const doubts = [];
+  if (strange) doubts.push("Many of these words are none that the model has learnt: it may not know this language.");
+  if (unsure) doubts.push("The model is in doubt: take this as no verdict.");
+  find("say").textContent = doubts.join(" ");
   find("scale").setAttribute("aria-label", `Probability of positive: ${percent(score)}`);
   forget();
   later(() => {
@@ -115,7 +118,7 @@ function reasons({ words, parts }) {
   find("why").hidden = false;
   find("legend").hidden = !carried;
   find("parted").hidden = parts.length === 0;
-  if (parts.length) find("say").textContent = "Of a text this long the model reads only a part for its verdict.";
+  if (parts.length) find("say").append(" Of a text this long the model reads only a part for its verdict.");
   find("parts").replaceChildren(...parts.map(part));
 }
 

@@ -3,9 +3,11 @@
 A run is an experiment, a branch, a tag, a commit, or `workspace` (the files as they are now). Everything is read from
 git and the DVC cache; nothing is checked out, run or written.
 
-Reads   data/predictions/, data/subsampled/test.parquet, data/cross/, models/sentiment/preprocessing.json, params.yaml
+Reads   data/predictions/, data/subsampled/test.parquet, data/cross/, models/sentiment/preprocessing.json, params.yaml,
+        dvc.lock
 Prints  per dataset: both accuracies, their difference with its interval, McNemar's exact p, the reviews whose verdict
-        flipped; and the parameters that differ. Datasets without the same reviews in both runs are refused.
+        flipped; and the parameters that differ. Datasets without the same reviews in both runs are refused, and so are
+        runs whose predictions are older than their data or parameters, as after `dvc exp run subsample`.
 
     python -m sentiment.comparison main my-experiment            (make compare A=main B=my-experiment)
     python -m sentiment.comparison main workspace --md           for a pull request; --json for a program
@@ -39,6 +41,9 @@ def main() -> None:
 
     results, refused = {}, []
     common = [dataset for dataset in a.datasets if dataset in b.datasets]
+    for dataset in common:
+        a.require_fresh(dataset)
+        b.require_fresh(dataset)
     for dataset in tqdm(common, desc="compare", unit="dataset", delay=1):
         predictions = a.predictions(dataset), b.predictions(dataset)
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from sentiment.comparison.freshness import what_changed
 from sentiment.core.errors import UserError, reason
 from sentiment.core.params import Cleaning
 from sentiment.core.schemas import validate
@@ -35,7 +36,10 @@ class Run:
             ) from None
         except DvcException as error:
             raise UserError(f"{name} can't be read: {reason(error)}; run from the project's folder") from None
-        self.params: dict[str, Any] = YAML(typ="safe", pure=True).load(self.read("params.yaml"))
+        yaml = YAML(typ="safe", pure=True)
+        self.params: dict[str, Any] = yaml.load(self.read("params.yaml"))
+        lock = yaml.load(self.read("dvc.lock")) if self.files.exists("dvc.lock") else {}
+        self.stages: dict[str, Any] = lock.get("stages", {})
         self.datasets = ["test", *self.params.get("cross_datasets", [])]
 
     def read(self, path: str) -> bytes:
@@ -56,10 +60,19 @@ class Run:
 
         return pq.read_table(io.BytesIO(self.read(path)), columns=columns).to_pandas()
 
+    def require_fresh(self, dataset: str) -> None:
+        """Raise UserError where the predictions were made with other data or parameters than the run has."""
+        path = predictions_of(dataset)
+        if changed := what_changed(path, self.stages, self.params):
+            get = "" if self.name == WORKSPACE else "`dvc exp apply` or `git checkout` that run, then "
+            raise UserError(
+                f"{path} of {self.name} was made with other data or parameters than it has now, as {changed}: "
+                f"{get}`dvc exp run` brings it up to date"
+            )
+
     def predictions(self, dataset: str) -> "pd.DataFrame":
         """Return id, label and score of each review of the test split, or of a cross dataset."""
-        folder = "data/predictions" if dataset == "test" else "data/predictions/cross"
-        return self.table(f"{folder}/{dataset}.parquet", ["id", "label", "score"])
+        return self.table(predictions_of(dataset), ["id", "label", "score"])
 
     def texts(self, dataset: str) -> dict[str, str]:
         """Return the texts of a dataset by id, cleaned as the model read them."""
@@ -76,3 +89,9 @@ class Run:
         cleaning = validate(Cleaning, json.loads(self.read(path))["cleaning"], f"{path} of {self.name}")
         text = self.table(f"data/cross/{dataset}.parquet", ["text"]).text
         return {content_id(review): review for review in clean(pa.array(text, pa.string()), cleaning).to_pylist()}
+
+
+def predictions_of(dataset: str) -> str:
+    """Return the path of a dataset's predictions."""
+    folder = "data/predictions" if dataset == "test" else "data/predictions/cross"
+    return f"{folder}/{dataset}.parquet"

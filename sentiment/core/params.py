@@ -117,15 +117,24 @@ class Train(Strict):
         return self
 
 
+class Spelling(Strict):
+    """How a tokenizer spells texts: tokens per word, punctuation marks being words, and the share of unknown tokens."""
+
+    tokens_per_word: float = Field(ge=0)
+    unknown_share: float = Field(ge=0, le=1)
+
+
 class Preprocessing(Strict):
     """What a model's texts go through before it reads them; saved beside the model.
 
-    `emoji` are those that its tokenizer can't spell, each with the name that is written instead.
+    `emoji` are those that its tokenizer can't spell, each with the name that is written instead. `spelling` is that of
+    the training reviews; models made before it was saved have none.
     """
 
     cleaning: Cleaning
     emoji: dict[str, str]
     tokenize: Tokenize
+    spelling: Spelling | None = None
 
 
 class Evaluate(Strict):

@@ -22,6 +22,7 @@ from sentiment.text.cleaning import clean
 from sentiment.text.emoji import EmojiNames
 from sentiment.text.encoding import BareEncoder, SpecialTokens
 from sentiment.text.normalization import without_normalization
+from sentiment.text.spelling import Spelled
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -85,6 +86,14 @@ class Predictor:
             if not is_text(text):
                 raise UserError(f"text {place} is {text!r:.40}, but must be a string of whole Unicode characters")
         return self.score([encoded.input_ids for encoded in self.encode(self.clean(texts))])
+
+    def spell(self, texts: Sequence[str]) -> Spelled:
+        """Return how the tokenizer spells texts as they come."""
+        return Spelled.sum(encoded.spelled for encoded in self.encode(self.clean(texts)))
+
+    def strange(self, spelled: Spelled) -> str | None:
+        """Say what in the spelling of texts is unlike the training reviews'; None where nothing clearly is."""
+        return spelled.strange(self.preprocessing.spelling)
 
     def clean(self, texts: Sequence[str]) -> list[str]:
         """Clean texts as those of the training were."""

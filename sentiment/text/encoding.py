@@ -19,6 +19,7 @@ from sentiment.core.params import Tokenize
 from sentiment.core.schemas import Strict
 from sentiment.text.emoji import EmojiNames, unknown_emoji
 from sentiment.text.normalization import without_normalization
+from sentiment.text.spelling import Spelled, count_words
 
 if TYPE_CHECKING:
     import torch
@@ -213,22 +214,27 @@ def _encode(
     reserved = set(special.reserved)
     remaining = map(emoji_names, texts)
     while chunk := list(islice(remaining, CHUNK)):
-        for found in ids_of(chunk):
+        for text, found in zip(chunk, ids_of(chunk), strict=True):
             # SentencePiece vocabularies hold the special tokens' names as pieces, which a text can spell.
             ids = found if reserved.isdisjoint(found) else [token for token in found if token not in reserved]
             unknown = 0 if special.unknown is None else ids.count(special.unknown)
             # GPT-2 encodes an empty text as no ids at all, which no model can read.
             input_ids = [*special.before, *truncate(ids, room, params), *special.after] or [special.padding]
-            yield Encoded(input_ids, len(special.before) + len(ids) + len(special.after), unknown)
+            tokens = len(special.before) + len(ids) + len(special.after)
+            yield Encoded(input_ids, tokens, Spelled(count_words(text), len(ids), unknown))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A review's kept ids, its number of tokens before truncation, and how many of those are unknown."""
+    """A review's kept ids, its number of tokens before truncation, special ones included, and how it is spelled."""
 
     input_ids: list[int]
     tokens: int
-    unknown: int
+    spelled: Spelled
+
+    @property
+    def unknown(self) -> int:
+        return self.spelled.unknown
 
 
 def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:

@@ -31,7 +31,8 @@ def test_one_text_gets_the_models_score(client: TestClient, predictor: Predictor
 
     assert answer.status_code == 200
     (found,) = answer.json()["predictions"]
-    assert found == {"sentiment": label, "score": round(score, 6), "unsure": 0.35 < score < 0.65}
+    unsure = 0.35 < score < 0.65
+    assert found == {"sentiment": label, "score": round(score, 6), "unsure": unsure, "strange": False}
     assert re.fullmatch("[0-9a-f]{12}", answer.json()["model"])
 
 
@@ -59,6 +60,13 @@ def test_a_body_that_is_a_form_is_refused_with_what_to_send(client: TestClient) 
 
     assert answer.status_code == 422
     assert 'send JSON such as {"text": "A joy."}' in answer.json()["error"]["change"]
+
+
+def test_a_text_in_another_language_is_called_strange_and_the_others_are_not(client: TestClient) -> None:
+    texts = ["das Buch war leider sehr langweilig", "the film was a very dull film", "这部电影非常好看", "schlecht"]
+    answer = client.post(PREDICT, json={"texts": texts}).json()
+
+    assert [found["strange"] for found in answer["predictions"]] == [True, False, True, False]
 
 
 def test_concurrent_requests_are_read_together_and_get_their_own_answers(settings: Settings) -> None:

@@ -75,6 +75,38 @@ def test_other_formats_keep_every_value_as_it_is(table: Path, predictor: Predict
     assert {row["sentiment"] for row in rows} <= {"positive", "negative"}
 
 
+def test_a_file_with_columns_named_as_the_added_ones_is_scored_and_told_so(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    path = tmp_path / "play_store.csv"
+    path.write_text("content,score,predicted_score\ngood,5,1\n")
+    outcome = score(path, "content", "csv", predictor)
+
+    (written,) = outcome.paths
+    header, row = csv.reader(written.open(newline=""))
+    assert header == ["content", "score", "predicted_score", "predicted_2_sentiment", "predicted_2_score"]
+    assert row[:4] == ["good", "5", "1", "positive"]
+    told = "The file has a column score already, so the added ones are predicted_2_sentiment and predicted_2_score."
+    assert told in summary(outcome)
+
+
+def test_how_the_texts_are_spelled_is_told_of_the_whole_file(tmp_path: Path, predictor: Predictor) -> None:
+    path = tmp_path / "german.csv"
+    path.write_text("text\n" + "sehr langweilig\n" * 70)
+    outcome = score_file(
+        path,
+        "text",
+        "csv",
+        tmp_path,
+        score=lambda texts: [0.5] * len(texts),
+        progress=no_progress,
+        spell=predictor.spell,
+    )
+
+    assert outcome.spelled.words == 140
+    assert "their words take" in str(predictor.strange(outcome.spelled))
+
+
 def test_progress_is_told_in_rows(tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     path.write_text("text\n" + "good\n" * 600)
@@ -112,7 +144,7 @@ def test_a_file_that_begins_with_data_is_refused_and_then_read_by_the_names_of_i
     path.write_text("So good that I went again;5\nSo bad that I left;1\n")
     with pytest.raises(UserError, match=r"a\.csv: its first row looks like data \(5 is a number\)") as caught:
         columns_of(path)
-    assert str(caught.value).endswith("name its columns, as in columns text,column2")
+    assert str(caught.value).endswith("name its columns, as in columns text,label")
     said: list[str] = []
     assert columns_of(path, reading_of("", "", "text, stars"), said.append) == ["text", "stars"]
     assert said == [f"{path}: its delimiter is the semicolon, as its rows show"]

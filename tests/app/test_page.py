@@ -77,6 +77,16 @@ def test_a_long_text_is_judged_part_by_part(visit: "Callable[..., Page]") -> Non
     assert "only a part" in page.locator("#say").inner_text()
 
 
+def test_a_text_in_another_language_gets_its_verdict_with_a_warning(visit: "Callable[..., Page]") -> None:
+    page = visit()
+    page.locator("#review").fill("das Buch war leider sehr langweilig und schlecht")
+    page.wait_for_selector("#words .word")
+
+    assert "it may not know this language" in page.locator("#say").inner_text()
+    page.locator("#review").fill("the film was superb and its cast was great")
+    page.wait_for_function("document.getElementById('say').textContent === ''")
+
+
 def test_html_in_a_text_is_shown_and_never_run(visit: "Callable[..., Page]") -> None:
     page = visit()
     text = "<img src=x onerror=alert(1)> superb <script>alert(2)</script> <b>awful</b>"

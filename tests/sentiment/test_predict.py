@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,40 +18,10 @@ from sentiment import predict
 from sentiment.core.errors import UserError
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import FORMATS
-from sentiment.tables.reader import Reader
-from sentiment.tables.writer import open_writer
 from tests.conftest import ROOT
+from tests.sentiment.scoring.files import Command, read, write
 
-Command = Callable[..., None]
 PREDICT = [sys.executable, "-m", "sentiment.predict"]
-
-
-@pytest.fixture
-def command(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run the command in an empty folder, as in `command("reviews.csv", "-o", "scored.csv")`."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["predict", *arguments, "--model", str(exported), "--threads", "1"])
-            patch.setattr(sys, "stdout", sys.stdout)
-            predict.main()
-
-    return call
-
-
-@pytest.fixture
-def scores(exported: Path, toy_reviews: pa.Table) -> list[float]:
-    return Predictor(exported).score_texts(toy_reviews["text"].to_pylist()).round(6).tolist()
-
-
-def write(name: str, table: pa.Table) -> None:
-    with Path(name).open("wb") as file, open_writer(file, predict.format_of(name), table.schema) as append:
-        append(table)
-
-
-def read(name: str) -> list[dict[str, str]]:
-    return [row for batch in Reader(Path(name), bad_rows="stop", text="text") for row in batch.table.to_pylist()]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -113,60 +81,48 @@ def test_stdin_and_stdout_carry_rows_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    "names", [("0", "1"), ("negative", "positive"), ("Negative", "POSITIVE "), ("0.0", "1.0"), ("False", "True")]
-)
-def test_labels_bring_the_metrics(
-    command: Command,
-    toy_reviews: pa.Table,
-    scores: list[float],
-    capsys: pytest.CaptureFixture[str],
-    names: tuple[str, str],
-) -> None:
-    labels = [names[label] for label in toy_reviews["label"].to_pylist()]
-    write("reviews.csv", pa.table({"text": [*toy_reviews["text"].to_pylist(), "good"], "truth": [*labels, "unsure"]}))
-    command("reviews.csv", "-o", "scored.csv", "--label", "truth")
-
-    accuracy = np.mean((np.array(scores) >= 0.5) == toy_reviews["label"].to_numpy())
-    printed = capsys.readouterr().err
-    assert f"accuracy {round(float(accuracy), 3)}," in printed
-    assert "n 64," in printed
-
-
-@pytest.mark.parametrize(
-    ("values", "printed"), [([1, 0], True), (["red", "blue"], False), ([["1"], ["0"]], False), ([None, None], False)]
-)
-def test_a_column_label_brings_the_metrics_unasked_where_it_holds_labels(
-    command: Command, capsys: pytest.CaptureFixture[str], values: list[Any], printed: bool
-) -> None:
-    write("reviews.parquet", pa.table({"text": ["good", "bad"], "label": values}))
-    command("reviews.parquet", "-o", "scored.parquet")
-
-    said = capsys.readouterr().err
-    assert ("accuracy " in said, "metrics" in said) == (printed, False)
-
-
-def test_where_only_the_packages_of_serving_are_the_file_is_scored_and_the_metrics_ask_for_theirs(
-    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
-    write("reviews.csv", pa.table({"text": ["good", "bad"], "label": ["1", "0"]}))
-    command("reviews.csv", "-o", "scored.csv")
-
-    assert "no metrics: they need sklearn.metrics" in capsys.readouterr().err
-    assert len(read("scored.csv")) == 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "encoding"),
+    ("column", "prefix", "added"),
     [
-        (["cp1252.csv", "--encoding", "cp1252"], "cp1252"),
-        (["headerless.csv", "--columns", "text, label"], "utf-8"),
-        (["stars.csv", "--delimiter", "~"], "utf-8"),
-        (["folder"], "utf-8"),
+        ("sentiment", [], ["predicted_sentiment", "predicted_score"]),
+        ("SCORE", [], ["predicted_sentiment", "predicted_score"]),
+        ("predicted_score", [], ["sentiment", "score"]),
+        ("n", ["--prefix", "my_"], ["my_sentiment", "my_score"]),
+    ],
+)
+def test_the_added_columns_make_way_for_those_that_are_there(
+    command: Command, capsys: pytest.CaptureFixture[str], column: str, prefix: list[str], added: list[str]
+) -> None:
+    write("reviews.csv", pa.table({"text": ["good", "bad"], column: ["1", "0"]}))
+    command("reviews.csv", "-o", "scored.jsonl", *prefix)
+
+    rows = read("scored.jsonl")
+    assert [list(row) for row in rows] == [["text", column, *added]] * 2
+    assert [row[column] for row in rows] == ["1", "0"]
+    assert [row[added[0]] for row in rows] == ["positive", "negative"]
+    renamed = f"has a column {column} already, so the added ones are {added[0]} and {added[1]}"
+    assert (renamed in capsys.readouterr().err) == added[0].startswith("predicted")
+
+
+def test_the_metrics_may_be_those_of_a_column_that_has_an_added_ones_name(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("reviews.csv", pa.table({"review": ["good", "bad"], "sentiment": ["positive", "negative"]}))
+    command("reviews.csv", "-o", "scored.csv", "--text", "review", "--label", "sentiment")
+
+    assert "accuracy 1.0," in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cp1252.csv", "--encoding", "cp1252"],
+        ["headerless.csv", "--columns", "text, label"],
+        ["stars.csv", "--delimiter", "~"],
+        ["folder"],
     ],
 )
 def test_what_a_file_does_not_say_is_said_by_an_option(
-    command: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], encoding: str
+    command: Command, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     Path("cp1252.csv").write_text("text,label\nun café,1\ndéjà vu,0\n", encoding="cp1252")
     Path("headerless.csv").write_text("a café that I would go to,1\ndull,0\n")
@@ -188,27 +144,6 @@ def test_a_file_in_another_encoding_is_refused_with_the_option_and_leaves_nothin
     ):
         command("reviews.csv", "-o", "scored.csv")
     assert [path.name for path in Path().iterdir()] == ["reviews.csv"]
-
-
-def test_numbers_beside_0_and_1_bring_no_metrics_as_these_may_be_grades(
-    command: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write("reviews.csv", pa.table({"text": ["good", "bad", "fine"], "label": ["1", "0", "4"]}))
-    command("reviews.csv", "-o", "scored.csv")
-
-    said = capsys.readouterr().err
-    assert "no metrics: what the labels mean is not known where 4 are among them" in said
-    assert "accuracy" not in said
-
-
-def test_labels_of_one_kind_bring_no_metrics(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    write("reviews.csv", pa.table({"text": ["good", "great"], "label": ["1", "1"]}))
-    command("reviews.csv", "-o", "scored.csv", "--label", "label")
-
-    assert (
-        "no metrics: they need both labels, negative and positive, but the 2 labelled rows lack one"
-        in capsys.readouterr().err
-    )
 
 
 def test_a_failed_run_goes_on_where_it_was_and_ends_with_the_same_bytes(
@@ -283,13 +218,23 @@ def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Pat
             ["reviews.parquet", "-o", "a.csv", "--text", "n"],
             "column n is of type int64: choose one of texts",
         ),
-        (["scored.csv", "-o", "a.csv"], "scored.csv has a column score already: rename or drop it"),
+        (["scored.csv", "-o", "a.csv", "--prefix", ""], "scored.csv has a column Score already: give another --prefix"),
+        (["reviews.csv", "reviews.parquet", "-o", "-"], "several files can't go to stdout: name a directory with -o"),
+        (["reviews.csv", "-", "-o", "out"], "- (stdin) is scored by itself, into a file"),
+        (["*.csv", "-o", "scored.csv"], "scored.csv is a file, but several are to be written: name a directory"),
+        (["reviews.csv", "scored.csv", "-o", "a.csv"], "several files are to be written, but a.csv names one"),
+        (["*.tsv", "-o", "out"], "*.tsv matches no file: give files, a directory, or a pattern as 'reviews/*.csv'"),
+        ([".", "-o", "."], "reviews.csv is one of the files to score: name another directory with -o"),
+        (
+            ["reviews.*", "-o", "out", "--output-format", "jsonl"],
+            "reviews.csv and reviews.parquet would both become out/reviews.jsonl: score them into two directories",
+        ),
     ],
 )
 def test_a_mistake_is_named_and_leaves_nothing(command: Command, arguments: list[str], message: str) -> None:
     for name in ("reviews.csv", "reviews.parquet"):
         write(name, pa.table({"text": ["good"], "n": [1], "when": ["now"]}))
-    write("scored.csv", pa.table({"text": ["good"], "score": [1]}))
+    write("scored.csv", pa.table({"text": ["good"], "Score": [1]}))
     before = sorted(Path().iterdir())
 
     with pytest.raises(UserError, match=re.escape(message)):
@@ -304,3 +249,23 @@ def test_a_missing_model_is_named_with_the_remedy(command: Command, monkeypatch:
 
     with pytest.raises(UserError, match=r"^models/exported is missing: dvc repro makes it$"):
         predict.main()
+
+
+@pytest.mark.parametrize(
+    ("texts", "warned"),
+    [
+        (["the film was superb and its cast was great"] * 3, ""),
+        (["das Buch war leider sehr langweilig", "ganz schlecht"], "their words take 5.25 tokens each, against 1.00"),
+        (["这部电影非常好看", "good 👍"], "80% of their tokens are unknown, against 0.0%"),
+    ],
+)
+def test_texts_in_another_language_than_the_trainings_are_warned_about_once(
+    command: Command, capsys: pytest.CaptureFixture[str], texts: list[str], warned: str
+) -> None:
+    write("reviews.csv", pa.table({"text": texts}))
+    command("reviews.csv", "-o", "scored.csv")
+
+    said = capsys.readouterr().err
+    warning = "warning: the texts are spelled unlike those that the model learnt from: "
+    assert said.count(warning) == bool(warned)
+    assert warned in said

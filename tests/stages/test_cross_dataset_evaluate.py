@@ -55,6 +55,19 @@ def test_all_reviews_are_scored_where_none_leaks(folder: Path) -> None:
     assert {metrics[f"leaked_{kind}"] for kind in ("exact", "contained", "near")} == {0}
 
 
+def test_reviews_that_are_spelled_unlike_the_trainings_are_warned_about(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluated()
+    assert (
+        "warning: the reviews of others are spelled unlike those that the model learnt from" in capsys.readouterr().out
+    )
+
+    write("data/cross/others.parquet", ["the film was good", "its plot was very dull", "a great cast", "a boring book"])
+    evaluated()
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_reviews_that_leak_from_training_are_counted_and_not_scored(folder: Path) -> None:
     own = reviews(40)
     changed = own[3].replace("this3", "that3")

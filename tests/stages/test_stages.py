@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,42 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     assert rows["train"] > subsampled["train"]
     assert rows | {"train": 0} == subsampled | {"train": 0}
     assert rows["validation"] < len(lengths_of("validation_sentences"))
+
+
+def test_tokenize_warns_of_reviews_that_are_spelled_unlike_those_to_learn_from(
+    folder: Path, pretrained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(pretrained, "models/pretrained")
+    texts = {"train": "the film was great", "validation": "a very good plot", "test": "leider sehr langweilig"}
+    for split, text in texts.items():
+        reviews = pa.table({"id": ["x", "y"], "text": [text] * 2, "label": pa.array([0, 1], pa.int8())})
+        write_parquet(Path(f"data/subsampled/{split}.parquet"), reviews)
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("max_length: 192", "max_length: 32"))
+    tokenize.main()
+
+    said = capsys.readouterr().out
+    assert said.count("warning") == 1
+    assert (
+        "warning: the test reviews are spelled unlike those that the model learnt from: their words take 6.67" in said
+    )
+    saved = json.loads(Path("data/tokenized/preprocessing.json").read_text())
+    assert saved["spelling"] == {"tokens_per_word": 1, "unknown_share": 0}
+
+
+def test_tokenize_warns_where_the_tokenizer_was_not_made_for_the_reviews_to_learn_from(
+    folder: Path, pretrained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(pretrained, "models/pretrained")
+    text = "leider sehr langweilig und schlecht"
+    reviews = pa.table({"id": ["x"], "text": [text], "label": pa.array([0], pa.int8())})
+    for split in tokenize.SPLITS:
+        write_parquet(Path(f"data/subsampled/{split}.parquet"), reviews)
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("max_length: 192", "max_length: 32"))
+    tokenize.main()
+
+    said = capsys.readouterr().out
+    assert said.count("warning") == 1
+    assert "warning: the tokenizer was not made for the training reviews: their words take" in said
 
 
 def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,31 @@ def test_different_reviews_are_refused_and_counted_dataset_by_dataset(compared: 
     assert f"books: {sentence}" in str(caught.value)
 
 
+def test_a_run_of_which_only_the_first_stages_ran_is_refused_with_what_to_run(
+    project: Project, compared: Callable[..., str]
+) -> None:
+    def lock(*stages: str) -> None:
+        (project.folder / "dvc.lock").write_text("schema: '2.0'\nstages:\n" + "".join(stages), encoding="utf-8")
+
+    subsample = "  subsample:\n    cmd: a\n    outs:\n    - {path: data/subsampled, md5: %s}\n"
+    evaluate = (
+        "  evaluate:\n    cmd: b\n    deps:\n    - {path: data/subsampled, md5: old}\n"
+        "    outs:\n    - {path: data/predictions/test.parquet, md5: c}\n"
+    )
+    try:
+        lock(subsample % "old", evaluate)
+        compared("main", "workspace")
+        lock(subsample % "new", evaluate)
+        with pytest.raises(UserError) as caught:
+            compared("main", "workspace")
+    finally:
+        (project.folder / "dvc.lock").unlink()
+    assert str(caught.value) == (
+        "data/predictions/test.parquet of workspace was made with other data or parameters than it has now, as "
+        "evaluate has not run since data/subsampled changed: `dvc exp run` brings it up to date"
+    )
+
+
 def test_an_unknown_revision_is_named_with_where_to_find_known_ones(compared: Callable[..., str]) -> None:
     with pytest.raises(UserError, match="mian is no experiment, branch, tag or commit: `dvc exp list --all-commits`"):
         compared("mian", "workspace")

@@ -11,6 +11,7 @@ from sentiment.core.errors import UserError
 from sentiment.core.params import Params, Tokenize
 from sentiment.text import encoding
 from sentiment.text.encoding import Encoded, Encoder, Padding, load_tokenizer, truncate
+from sentiment.text.spelling import Spelled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -91,7 +92,10 @@ def test_a_tokenizer_that_is_written_in_python_serves_too(tmp_path: Path) -> Non
     (tmp_path / "vocab.json").write_text('{"<unk>": 0, "good": 1, "g@@": 2}')
     (tmp_path / "merges.txt").write_text("#version: 0.2\ng o\ngo o\ngoo d</w>\n")
     tokenizer = CTRLTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), pad_token="<unk>")
-    assert list(Encoder(tokenizer, tokenize())(["good g", "good"])) == [Encoded([1, 0], 2, 1), Encoded([1], 1, 0)]
+    assert list(Encoder(tokenizer, tokenize())(["good g", "good"])) == [
+        Encoded([1, 0], 2, Spelled(2, 2, 1)),
+        Encoded([1], 1, Spelled(1, 1, 0)),
+    ]
 
 
 def test_reviews_are_encoded_no_sooner_than_they_are_asked_for(tokenizer: "PreTrainedTokenizerFast") -> None:

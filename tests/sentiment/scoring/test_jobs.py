@@ -1,0 +1,83 @@
+"""Which file goes where; tests/sentiment/scoring/test_several_files.py scores some."""
+
+from pathlib import Path
+
+import pytest
+
+from sentiment.core.errors import UserError
+from sentiment.scoring.jobs import Job, left_out, plan
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with files, whose content no plan reads."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "B.TSV", "[1].csv", "in/a.csv", "in/deep/c.csv", "in/.hidden.csv", "in/x.csv.rejected.jsonl"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    Path("in/read.me").touch()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "jobs"),
+    [
+        (["a.csv"], "out", [("a.csv", "out")]),
+        (["-"], "-", [("-", "-")]),
+        (["a.csv"], "in", [("a.csv", "in/a.csv")]),
+        (["[1].csv"], "out.csv", [("[1].csv", "out.csv")]),
+        (["in"], "out", [("in/a.csv", "out/a.csv")]),
+        (["in/**/c.csv"], "out", [("in/deep/c.csv", "out/c.csv")]),
+        (["[aB].*", "a.csv", "./a.csv"], "out/", [("./a.csv", "out/a.csv"), ("B.TSV", "out/B.TSV")]),
+        (["a.csv", "missing.csv"], "out", [("a.csv", "out/a.csv"), ("missing.csv", "out/missing.csv")]),
+    ],
+)
+def test_files_directories_and_patterns_become_jobs(
+    inputs: list[str], output: str, jobs: list[tuple[str, str]]
+) -> None:
+    planned = [Job(str(Path(job.source)), job.output) for job in plan(inputs, output)]
+
+    assert sorted(planned, key=str) == sorted((Job(str(Path(source)), out) for source, out in jobs), key=str)
+
+
+def test_another_format_changes_the_endings_of_the_names() -> None:
+    assert [job.output for job in plan(["a.csv", "B.TSV"], "out", "jsonl.gz")] == ["out/a.jsonl.gz", "out/B.jsonl.gz"]
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_pattern_may_be_relative_or_absolute(tmp_path: Path, absolute: bool) -> None:
+    pattern = f"{tmp_path}/in/*.csv" if absolute else "in/*.csv"
+
+    assert [job.output for job in plan([pattern], "out")] == ["out/a.csv"]
+
+
+def test_what_a_directory_holds_besides_is_told_but_for_what_is_hidden_or_was_set_aside() -> None:
+    assert left_out(["in", "a.csv"]) == [Path("in/deep"), Path("in/read.me")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "message"),
+    [
+        (
+            ["in", "a.csv"],
+            "out",
+            r"^in/a\.csv and a\.csv would both become out/a\.csv: score them into two directories$",
+        ),
+        (
+            ["in/deep/../a.csv", "B.TSV"],
+            "in",
+            r"^in/a\.csv is one of the files to score: name another directory with -o$",
+        ),
+        (["in/deep", "a.csv"], "B.TSV", r"^B\.TSV is a file, but several are to be written: name a directory with -o$"),
+        (["*.parquet"], "out", r"^\*\.parquet matches no file: give files, a directory, or a pattern as"),
+    ],
+)
+def test_a_plan_that_can_not_work_is_refused_before_any_work(inputs: list[str], output: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        plan(inputs, output)
+
+
+def test_a_directory_without_tables_is_refused() -> None:
+    Path("empty").mkdir()
+
+    with pytest.raises(UserError, match=r"^empty holds no file of a known format: names must end in \.csv, "):
+        plan(["empty"], "out")
