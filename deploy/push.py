@@ -119,7 +119,8 @@ def scores(model: Path) -> list[float]:
     done = subprocess.run(command, input=json.dumps(REVIEWS), capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"{model} can't be loaded by transformers alone: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout)
+    found: list[float] = json.loads(done.stdout)
+    return found
 
 
 @contextmanager
@@ -177,7 +178,8 @@ def push(name: str, private: bool) -> str:
         gather(name, folder)
         api = HfApi()
         api.create_repo(name, private=private, exist_ok=True)
-        return api.upload_folder(repo_id=name, folder_path=folder, commit_message="Push the trained model").oid
+        done = api.upload_folder(repo_id=name, folder_path=folder, commit_message="Push the trained model")
+    return str(done.oid)
 
 
 def require_same(name: str, commit: str) -> None:

@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
         if wanted["organization"] != NAMESPACE:
             self.reply(403, {"X-Error-Message": "You don't have the rights to create a model under this namespace"})
         elif ("model", name) in self.server.repos:
-            self.reply(409, {"X-Error-Message": "You already created this model repo"})
+            self.send_content(json.dumps({"url": f"{self.server.url}/{name}"}).encode(), fault, status=409)
         else:
             assert self.server.uploads
             (self.server.uploads.folder / name).mkdir(parents=True)
@@ -198,11 +198,13 @@ class Handler(BaseHTTPRequestHandler):
             content = repo.files[file].read_bytes()
             self.send_content(content, fault, headers | {"ETag": f'"{git_hash(content)}"'})
 
-    def send_content(self, content: bytes, fault: Fault, headers: dict[str, str] | None = None) -> None:
+    def send_content(
+        self, content: bytes, fault: Fault, headers: dict[str, str] | None = None, status: int = 200
+    ) -> None:
         """Send the content, whole where a part is asked for, as some proxies do, until the fault strikes."""
         if fault.length is not None:
             content = (content + bytes(fault.length))[: fault.length]
-        self.reply(200, {"Content-Length": str(len(content))} | (headers or {}))
+        self.reply(status, {"Content-Length": str(len(content))} | (headers or {}))
         if self.command == "HEAD":
             return
         self.wfile.write(content[: fault.after])

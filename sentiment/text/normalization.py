@@ -75,8 +75,9 @@ def without_normalization(backend: "Tokenizer") -> None:
     """Take off a self-contained tokenizer what the project does before it tokenizes; leave others as they are."""
     from tokenizers.normalizers import Sequence
 
-    if isinstance(backend.normalizer, Sequence):
-        steps = list(backend.normalizer)
+    normalizer = backend.normalizer
+    if isinstance(normalizer, Sequence):
+        steps = [normalizer[place] for place in range(len(normalizer))]
         mark = repr(_without_control())
         marks = [place for place, step in enumerate(steps) if repr(step) == mark]
         if marks:

@@ -131,8 +131,9 @@ def test_a_hub_that_fails_or_is_not_there_is_named(hub: Hub, monkeypatch: pytest
     hub.faults.append(Fault(match="repos/create", status=500))
     assert "could not be pushed, the server answers with status 500" in refusal(monkeypatch)
 
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    assert "could not be pushed to http://127.0.0.1:9" in refusal(monkeypatch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+        assert "could not be pushed to http://127.0.0.1:9" in refusal(monkeypatch)
 
 
 @pytest.mark.parametrize("lacking", ["models/sentiment", "models/exported", "metrics"])

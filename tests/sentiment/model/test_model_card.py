@@ -37,7 +37,7 @@ def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
         "cut to 99 tokens",
         "Of 3 validations, the one at step 60 of 90 was the best. To lean to neither side on sentences, +0.568 was",
         "It has an accuracy of 0.912 and a log loss of 0.250 on the validation reviews.",
-        "they were divided by 1.234, a temperature that is part of the weights.",
+        "the logits were divided by 1.234, a temperature that is part of the weights.",
     ):
         assert part in text
 

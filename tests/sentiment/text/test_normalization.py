@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 CUT = Tokenize(max_length=64, train_max_length=None, head_share=0.25, parts=[1])
-NAMES = {"👎": "thumbs down", "❤": "red heart", "❤‍🔥": "heart on fire", "🔥": "fire", "🇩🇪": "Germany", "🇪🇺": "Europe"}
+NAMES = {"👎": "thumbs down", "❤": "red heart", "❤‍🔥": "heart on fire", "🔥": "fire"}
+NAMES |= {"🇩🇪": "Germany", "🇪🇺": "European Union", "🇺🇸": "United States"}
 PIECES = ["good", " ", "\n", "<br>", "<BR />", "<br", ">", "\x07", "\x9f", "e\u0301", "é", "❤\ufe0f", "👎🏽", "\u200d"]
 PIECES += ["🔥", "🇩🇪", "🇺🇸", "[SEP]", "\u00a0", "☃"]
 EXAMPLES = ["A good film 👍🏽!", "so bad<br /><BR>awful\x07 cafe\u0301", " \u00a0caf\u00e9 ❤️‍🔥 🇩🇪🇺🇸🇪🇺\n", "it's … good"]
@@ -37,9 +38,9 @@ def test_normalizing_is_to_clean_and_then_to_name_emoji(html_breaks: bool, piece
     done = Preprocessing(cleaning=Cleaning(html_breaks=html_breaks), emoji=NAMES, tokenize=CUT)
     (cleaned,) = clean(pa.array(["".join(pieces)]), done.cleaning).to_pylist()
 
-    # What is all blank is left: some tokenizers have blanks as tokens.
+    # But for the number of blanks: between flags, and where nothing else is left, as some tokenizers have blank tokens.
     found = normalization(done).normalize_str("".join(pieces))
-    assert (found if found.strip() else "") == EmojiNames(NAMES)(cleaned)
+    assert found.split() == EmojiNames(NAMES)(cleaned).split()
 
 
 def test_many_blanks_do_not_take_their_number_squared(tokenizer: "PreTrainedTokenizerFast") -> None:
