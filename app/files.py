@@ -33,12 +33,15 @@ class Outcome:
     spelled: Spelled = field(default_factory=Spelled)
 
 
-def reading_of(encoding: str = "", delimiter: str = "", columns: str = "") -> Reading:
-    """Return what is said of a file, of which nothing need be; raise UserError for what can't be meant."""
+def reading_of(*fields: str | None) -> Reading:
+    """Return what the fields encoding, delimiter and columns say of a file; raise UserError for what can't be meant.
+
+    An empty field says nothing.
+    """
+    encoding, delimiter, columns = (field or "" for field in fields)
     names = [name.strip() for name in columns.split(",")] if columns.strip() else None
-    return validate(
-        Reading, {"encoding": encoding.strip() or None, "delimiter": delimiter or None, "columns": names}, "the file"
-    )
+    said = {"encoding": encoding.strip() or None, "delimiter": delimiter or None, "columns": names}
+    return validate(Reading, said, "the file")
 
 
 def columns_of(path: Path, reading: Reading | None = None, tell: Callable[[str], None] = lambda _: None) -> list[str]:

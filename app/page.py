@@ -97,7 +97,7 @@ def _files(service: Service) -> None:
             result = gr.HTML(elem_id="summary", min_height=120, **PLAIN)
             download = gr.File(label="Results", file_count="multiple", interactive=False, visible=False)
 
-    def inspect(path: str | None, *options: str) -> tuple[Any, Any, str, Any]:
+    def inspect(path: str | None, *options: str | None) -> tuple[Any, Any, str, Any]:
         names: list[str] = []
         said = ""
         if path:
@@ -121,9 +121,9 @@ def _files(service: Service) -> None:
         path: str,
         text: str,
         form: str,
-        encoding: str,
-        delimiter: str,
-        named: str,
+        encoding: str | None,
+        delimiter: str | None,
+        named: str | None,
         progress: gr.Progress = PROGRESS,
     ) -> tuple[str, Any]:
         def tell(done: int, rows: int) -> None:

@@ -163,7 +163,7 @@ def test_a_file_that_begins_with_data_is_refused_and_then_read_by_the_names_of_i
 def test_what_is_said_of_a_file_is_checked(tmp_path: Path) -> None:
     assert reading_of(" cp1252 ", "\t", "") == Reading(encoding="cp1252", delimiter="\t")
     with pytest.raises(UserError, match="the file: encoding needs the name of one of Python's encodings"):
-        reading_of("windows")
+        reading_of("windows", None, None)
 
 
 def test_the_summary_counts_the_unsure_apart_and_escapes_what_it_quotes() -> None:

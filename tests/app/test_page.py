@@ -139,6 +139,24 @@ def test_a_file_is_scored_and_its_results_downloaded(
     assert [float(row[3]) for row in rows[:2]] == predictor.score_texts([GOOD, BAD]).round(6).tolist()
 
 
+def test_what_a_file_does_not_say_is_filled_in(visit: "Callable[..., Page]", tmp_path: Path) -> None:
+    upload = tmp_path / "reviews.csv"
+    upload.write_text("So good that I went again;1\nSo bad that I left;0\n")
+    page = visit()
+    open_tab(page, "File")
+    page.set_input_files("input[type=file]", upload)
+    page.wait_for_selector("#summary .trouble")
+    assert "1 is a number" in page.locator("#summary").inner_text()
+    page.get_by_role("button", name="If it is read wrongly").click()
+    page.get_by_label("Columns").fill("text,label")
+    page.get_by_role("button", name="Look at the file again").click()
+    page.wait_for_selector("button.primary:enabled")
+    assert "its delimiter is the semicolon" in page.locator("#summary").inner_text()
+    page.get_by_role("button", name="Read the reviews").click()
+    page.wait_for_selector("#summary .histogram")
+    assert "2 reviews read" in page.locator("#summary").inner_text()
+
+
 def test_a_file_that_is_none_is_told_without_the_servers_folders(visit: "Callable[..., Page]", tmp_path: Path) -> None:
     bad = tmp_path / "<b>bad.parquet"
     bad.write_bytes(b"no parquet")

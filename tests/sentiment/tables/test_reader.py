@@ -261,7 +261,11 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path: Pat
             "number): if it has no header, name its columns, as in columns text,label",
         ),
         (b"text,text,label\na,b,1\n", " has the column text twice: give each a name of its own"),
-        (b"text\xff,label\nfine,1\n", ": the names of its columns are not UTF-8; write it anew in UTF-8"),
+        (
+            b"text\xff,label\nfine,1\n",
+            ": the names of its columns are not UTF-8; try encoding cp1252, in which it has “textÿ,label”, or write it "
+            "anew in UTF-8",
+        ),
         (b"\n", " has no header: its first row must name the columns"),
         (b"", " is empty: give a file with the columns text, label"),
     ],
