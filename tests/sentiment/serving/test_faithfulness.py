@@ -73,7 +73,7 @@ def test_a_share_of_flips_beyond_the_limit_fails_once_there_are_enough_reviews(s
 @pytest.mark.parametrize(
     ("n", "gained", "lost", "certain", "sentence"),
     [
-        (100, 0, 1, False, r"on the 100 test reviews by 1\.00 points \(98% interval -2\.\d+ to 4\.\d+\), from 0\.9900"),
+        (100, 0, 1, False, r"on the 100 test reviews by 1\.00 points \(98% interval -2\.\d+ to 4\.\d+\), from 1\.0000"),
         (100, 1, 1, False, r"agree with the original on 98\.00% of the 100 test reviews, but params\.yaml asks for"),
         (100, 0, 8, True, r"by 8\.00 points"),
         (100, 3, 3, True, r"agree with the original on 94\.00%"),
