@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 
 from app import views
-from app.api import OneText, Prediction
+from app.api import OneText, Prediction, Verdict, strange_ones
 from app.files import columns_of, reading_of, score_file
 from app.service import Service
 from sentiment.core.errors import UserError
@@ -171,13 +171,14 @@ def _files(service: Service) -> None:
 
 def _programs(service: Service) -> None:
     def predict(text: str) -> dict[str, Any]:
-        """Predict the sentiment of a text: sentiment, score and unsure, as the JSON API."""
+        """Predict the sentiment of a text: sentiment, score, unsure and strange, as the JSON API."""
         try:
             OneText(text=text)
         except ValidationError as error:
             raise gr.Error(error.errors()[0]["msg"], print_exception=False) from None
         (score,) = service.read_from_thread([text])
-        return Prediction.of(score).model_dump()
+        (strange,) = strange_ones(service.model.predictor, [text])
+        return Verdict(**Prediction.of(score).model_dump(), strange=strange).model_dump()
 
     # As many callers at a time as are read together.
     gr.api(predict, api_name="predict", concurrency_limit=service.settings.batch)

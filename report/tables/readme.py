@@ -107,7 +107,7 @@ def ways() -> str:
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
     gpu = 2 * read("benchmarks/costs.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
     tested = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test reviews"
-    large = "-S 'tokenize.parts=[1]' -S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
+    large = "-S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
     own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"
     whole = f"`dvc exp run -S dataset=imdb -S model=distilbert-base-uncased {large}`"
     published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"

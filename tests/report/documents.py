@@ -111,8 +111,8 @@ SERVER = "needs a server of one's own"
 ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
-    "dvc exp run -S dataset=imdb -S 'tokenize.parts=[1, 3]' -S train.lr=0.00015 -S subsample.train_size=2000 "
-    "-S subsample.test_size=1000": HUB,
+    "dvc exp run -S dataset=imdb -S 'tokenize.parts=[1, 3]' -S train.epochs=1.5 -S train.lr=0.00015 "
+    "-S subsample.train_size=2000 -S subsample.test_size=1000": HUB,
     "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S train.epochs=2 "
     "-S train.lr=5e-5 -S tokenize.max_length=128": HUB,
     "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 "

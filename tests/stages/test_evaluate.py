@@ -98,6 +98,7 @@ def trained_here(folder: Path, pretrained: Path) -> Callable[..., tuple[dict[str
     def run(*, correct_bias: str, runs: int = 1, pretrained_share: float = 0.0) -> tuple[dict[str, Any], np.ndarray]:
         text = Path("params.yaml").read_text(encoding="utf-8")
         text = re.sub("correct_bias: .*", f"correct_bias: {correct_bias}", text)
+        text = re.sub("  epochs: .*", "  epochs: 12", text)
         text = re.sub(" runs: .*", f" runs: {runs}", text)
         text = re.sub("pretrained_share: .*", f"pretrained_share: {pretrained_share}", text)
         Path("params.yaml").write_text(text, encoding="utf-8")

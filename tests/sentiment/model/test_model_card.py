@@ -28,7 +28,7 @@ def card(params_with: Callable[..., Params]) -> Callable[..., str]:
 
 
 def test_the_card_names_model_data_and_result(card: Callable[..., str]) -> None:
-    text = " ".join(card(dataset="films", tokenize={"max_length": 99}).split())
+    text = " ".join(card(dataset="films", tokenize={"max_length": 99, "parts": [1, 3]}).split())
     for part in (
         "base_model: org/tiny license: apache-2.0 ---",
         "# Sentiment of reviews: tiny, fine-tuned on films",
