@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"
 wait_briefly()
 # The same examples in every run, and none that a busy machine fails.
-settings.register_profile("project", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("project", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("project")
 
 ROOT = Path(__file__).parent.parent

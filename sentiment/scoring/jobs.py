@@ -37,9 +37,9 @@ def plan(inputs: Sequence[str], output: str, form: str | None = None) -> list[Jo
         return [Job(first, output)]
     if STANDARD in inputs:
         raise UserError("- (stdin) is scored by itself, into a file: give files, or nothing but -")
-    _check_directory(output)
     # A file that several inputs name is scored once.
     files = {path.resolve(): path for name in inputs for path in expand(name)}
+    _check_directory(output)
     jobs = [Job(str(path), str(Path(output) / _output_name(path.name, form))) for path in files.values()]
     _check_distinct(jobs)
     return jobs
@@ -50,7 +50,9 @@ def expand(name: str) -> list[Path]:
     if _is_directory(name):
         files = _tables_in(Path(name))
         if not files:
-            raise UserError(f"{name} holds no file of a known format: names must end in {INPUT_ENDINGS}")
+            folders = [path for path in sorted(Path(name).iterdir()) if path.is_dir() and labelled_parts(path)]
+            hint = f"; {folders[0]}, a folder of texts by label, is scored where it is named itself" if folders else ""
+            raise UserError(f"{name} holds no file of a known format: names must end in {INPUT_ENDINGS}{hint}")
         return files
     if Path(name).exists() or not _names_several(name):
         return [Path(name)]

@@ -81,3 +81,12 @@ def test_a_directory_without_tables_is_refused() -> None:
 
     with pytest.raises(UserError, match=r"^empty holds no file of a known format: names must end in \.csv, "):
         plan(["empty"], "out")
+
+
+def test_a_directory_whose_folders_hold_texts_by_label_names_one_of_them() -> None:
+    for place in ("reviews/test/neg", "reviews/test/pos", "reviews/unsorted"):
+        Path(place).mkdir(parents=True)
+
+    with pytest.raises(UserError, match=r"; reviews/test, a folder of texts by label, is scored where it is named it"):
+        plan(["reviews"], "scored.csv")
+    assert plan(["reviews/test"], "scored.csv") == [Job("reviews/test", "scored.csv")]
