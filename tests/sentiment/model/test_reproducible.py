@@ -38,7 +38,8 @@ def train(tmp_path: Path, pretrained: Path, encoded: pa.Table) -> Callable[..., 
     for split in ("train", "validation", "validation_sentences"):
         write_parquet(tmp_path / f"data/tokenized/{split}.parquet", table)
     params = load_params(ROOT / "params.yaml")
-    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, emoji={}, tokenize=params.tokenize)
+    cut = params.tokenize.model_copy(update={"max_length": 64})
+    preprocessing = Preprocessing(cleaning=params.subsample.cleaning, emoji={}, tokenize=cut)
     write_json(tmp_path / "data/tokenized" / PREPROCESSING, preprocessing.model_dump())
 
     def run(environment: dict[str, str], precision: str) -> dict[str, Any]:
