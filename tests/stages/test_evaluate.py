@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {
-    "  lr: 1e-4": "  lr: 5e-3",
-    "  batch_size: 16": "  batch_size: 8",
+    "  lr: 1.5e-4": "  lr: 5e-3",
+    "  batch_size: 32": "  batch_size: 8",
     "  max_length: 192": "  max_length: 8",
     "precision: auto": "precision: fp32",
     "threads: 2": "threads: 1",

@@ -83,7 +83,7 @@ def test_an_unknown_key_is_refused_with_a_hint(key: str, hint: str) -> None:
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
-    path = written(tmp_path, ("seed: 42", "sed: 42"), ("lr: 1e-4", "lr: 5"))
+    path = written(tmp_path, ("seed: 42", "sed: 42"), ("lr: 1.5e-4", "lr: 5"))
     with pytest.raises(UserError) as caught:
         load_params(path)
     assert str(caught.value) == (
@@ -94,7 +94,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written_as", ["3e-05", "3e-5", "3E-5", "0.00003", "+3e-5"])
 def test_a_learning_rate_is_a_number_however_it_is_written(tmp_path: Path, written_as: str) -> None:
-    assert load_params(written(tmp_path, ("lr: 1e-4", f"lr: {written_as}"))).train.lr == 3e-5
+    assert load_params(written(tmp_path, ("lr: 1.5e-4", f"lr: {written_as}"))).train.lr == 3e-5
 
 
 def test_training_reviews_are_cut_to_no_more_than_others(tmp_path: Path) -> None:
