@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from app.explanation import explain, parts_of, segments, variations, without_joining
+from app.explanation import explain, parts_of, segments, variations
 from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
@@ -155,7 +155,7 @@ def build(service: Service) -> APIRouter:
         texts = list(dict.fromkeys([*variants, *(text[part] for part in parts)]))
         found = await read(request, texts, service.settings.batch)
         scores = dict(zip(texts, (each.score for each in found), strict=True))
-        weights = without_joining(pieces, explain(kept, [scores[variant] for variant in variants]))
+        weights = explain(pieces, kept, [scores[variant] for variant in variants])
         return Explanation(
             model=found[0].model,
             prediction=Prediction.of(scores[text]),

@@ -30,6 +30,7 @@ its we us our ourselves they them their am is are was were be been being has hav
 What negates, as "not" and "without", is none of them.
 """
 STEPS = 500
+HALVINGS = 2
 MOST_PARTS = 48
 WORD = re.compile(r"\S+\s*")
 MARKS = ".,;:!?\"'()"
@@ -55,32 +56,38 @@ def variations(pieces: int) -> NDArray[np.bool_]:
     return np.vstack([np.ones((1, pieces), bool), drawn])
 
 
-def explain(kept: NDArray[np.bool_], scores: Sequence[float]) -> list[float]:
+def explain(pieces: Sequence[str], kept: NDArray[np.bool_], scores: Sequence[float]) -> list[float]:
     """Return each piece's weight: by how much the log odds fall on average without it, less a margin for chance.
 
     `kept` is bool [readings, pieces], `scores` are probabilities of positive [readings]. The weights are those of a
-    lasso, as in LIME (Ribeiro et al. 2016), found by proximal gradient steps (ISTA).
+    lasso, as in LIME (Ribeiro et al. 2016). Pieces of JOINING words alone have none: a "but" may turn a score, but is
+    not the reason. Where no other piece has one, the margin is halved, as something must have made up the verdict.
     """
     inside = np.clip(scores, EDGE, 1 - EDGE)
     log_odds = np.log(inside / (1 - inside))
-    present = kept - kept.mean(0)
-    products = present.T @ present / len(kept)
-    gains = present.T @ (log_odds - log_odds.mean()) / len(kept)
-    step = 1 / np.linalg.norm(products, 2)
-    margin = CORRELATION * log_odds.std() * kept.std(0)
-    weights = np.zeros(kept.shape[1])
-    for _ in range(STEPS):
-        moved = weights + step * (gains - products @ weights)
-        weights = np.sign(moved) * np.maximum(np.abs(moved) - step * margin, 0)
+    joining = set(JOINING.split())
+    judging = np.array([not {word.strip(MARKS) for word in piece.lower().split()} <= joining for piece in pieces])
+    weights = np.zeros(len(pieces))
+    for halvings in range(HALVINGS + 1):
+        weights = _lasso(kept, log_odds, CORRELATION / 2**halvings) * judging
+        if weights.any():
+            break
     # Not -0.0, which JSON would show.
     return (weights.round(4) + 0.0).tolist()
 
 
-def without_joining(pieces: Sequence[str], weights: Sequence[float]) -> list[float]:
-    """Return the weights with 0 for pieces of JOINING words alone: a "but" may turn a score, but is not the reason."""
-    joining = set(JOINING.split())
-    joins = ({word.strip(MARKS) for word in piece.lower().split()} <= joining for piece in pieces)
-    return [0.0 if each else weight for each, weight in zip(joins, weights, strict=True)]
+def _lasso(kept: NDArray[np.bool_], log_odds: NDArray[np.float64], correlation: float) -> NDArray[np.float64]:
+    """Return the weights of pieces, found by proximal gradient steps (ISTA)."""
+    present = kept - kept.mean(0)
+    products = present.T @ present / len(kept)
+    gains = present.T @ (log_odds - log_odds.mean()) / len(kept)
+    step = 1 / np.linalg.norm(products, 2)
+    margin = correlation * log_odds.std() * kept.std(0)
+    weights = np.zeros(kept.shape[1])
+    for _ in range(STEPS):
+        moved = weights + step * (gains - products @ weights)
+        weights = np.sign(moved) * np.maximum(np.abs(moved) - step * margin, 0)
+    return weights
 
 
 def parts_of(text: str, predictor: Predictor) -> list[slice]:

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.explanation import explain, segments, variations, without_joining
+from app.explanation import explain, segments, variations
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.schemas import Strict, read_yaml, validate
@@ -59,12 +59,8 @@ def falls(_pieces: Sequence[str], _kept: Kept, scores: Sequence[float]) -> list[
     return (log_odds[0] - log_odds[1:]).tolist()
 
 
-def as_the_page(pieces: Sequence[str], kept: Kept, scores: Sequence[float]) -> list[float]:
-    return without_joining(pieces, explain(kept, scores))
-
-
 Way = tuple[Callable[[int], Kept], Callable[[Sequence[str], Kept, Sequence[float]], list[float]]]
-WAYS: dict[str, Way] = {"leave one out": (one_by_one, falls), "random variants": (variations, as_the_page)}
+WAYS: dict[str, Way] = {"leave one out": (one_by_one, falls), "random variants": (variations, explain)}
 
 
 def constant(name: str) -> float:

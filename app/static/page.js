@@ -5,7 +5,7 @@ const DEBOUNCE = 250;
 const EXPLAIN_AFTER = 350;
 const RETRY = 2000;
 const SPEAK_AFTER = 900;
-const STRONG = 0.5; // least log odds that give a word its full colour; where a word has more, that is the scale
+const STRONG = 0.25; // least log odds that give a word its full colour; where a word has more, that is the scale
 const SHOWN = 0.25; // share of the scale from which a word is coloured at all
 
 const find = (id) => document.getElementById(id);

@@ -8,7 +8,7 @@ from itertools import compress
 import pytest
 from fastapi.testclient import TestClient
 
-from app.explanation import MOST, explain, variations, without_joining
+from app.explanation import MOST, explain, variations
 from app.server import build
 from app.settings import MAX_CHARACTERS, Settings
 from sentiment.serving.predictor import Predictor
@@ -92,8 +92,8 @@ def test_the_explanation_weighs_every_word_by_what_changes_in_variants_without_i
     assert [word["text"].strip() for word in words] == text.split()
     kept = variations(len(words))
     variants = ["".join(compress((word["text"] for word in words), row)) for row in kept]
-    weights = explain(kept, predictor.score_texts(variants).tolist())
-    assert [word["weight"] for word in words] == without_joining(text.split(), weights)
+    weights = explain(text.split(), kept, predictor.score_texts(variants).tolist())
+    assert [word["weight"] for word in words] == weights
     assert any(word["weight"] for word in words)
     assert client.post(EXPLAIN, json={"text": text}).json() == answer
     assert answer["parts"] == []
