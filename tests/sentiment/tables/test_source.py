@@ -56,6 +56,7 @@ def test_every_format_is_read_however_it_is_packed(
         ("a.csv.gz", WRITERS["parquet"](ROWS), "a.csv.gz is parquet, whatever its name says"),
         ("a.data", WRITERS["parquet"](ROWS), "a.data is parquet, whatever its name says"),
     ],
+    ids=["gzip", "bzip2", "parquet", "parquet, not gzip", "parquet of no name"],
 )
 def test_a_file_of_the_wrong_name_is_read_and_told_what_it_is(
     tmp_path: Path, name: str, content: bytes, note: str
@@ -78,6 +79,7 @@ def test_a_zip_of_one_table_is_read_whatever_lies_beside_it(tmp_path: Path) -> N
         (pack({"a.csv": as_csv(ROWS)})[:40], "is not a whole zip file (truncated, or not one)"),
         (pack({"mimetype": b"x", "content.xml": b"x"}), "is an OpenDocument file: save its sheet as xlsx or csv"),
     ],
+    ids=["several", "none", "truncated", "OpenDocument"],
 )
 def test_a_zip_that_leaves_a_choice_or_is_none_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     assert refuse(put(tmp_path / "a.zip", content)).startswith(f"a.zip {said}")
