@@ -111,13 +111,13 @@ SERVER = "needs a server of one's own"
 ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
-    "dvc exp run -S dataset=imdb -S 'tokenize.parts=[1, 3]' -S train.epochs=1.5 -S train.lr=0.00015 "
+    "dvc exp run -S dataset=imdb -S 'tokenize.parts=[1, 3]' -S train.epochs=1.5 -S train.batch_size=16 "
     "-S subsample.train_size=2000 -S subsample.test_size=1000": HUB,
     "dvc exp run -S dataset=imdb -S model=distilbert-base-uncased -S train.epochs=2 "
     "-S train.lr=5e-5 -S tokenize.max_length=128": HUB,
     "dvc exp run -S dataset=imdb -S subsample.validation_share=0.05 -S tokenize.max_length=512 "
     "-S 'tokenize.parts=[2]' -S train.epochs=1 -S train.validations_per_epoch=1 "
-    "-S train.lr=0.0002 -S train.batch_size=32 -S train.pretrained_share=0.0 -S train.averaging=0.99 "
+    "-S train.lr=0.0002 -S train.pretrained_share=0.0 -S train.averaging=0.99 "
     "-S train.correct_bias=by_length -S tokenize.train_max_length=112": HUB,
     "hf auth login": HUB,
     "hf repos create NAME --type space --space-sdk docker": HUB,
