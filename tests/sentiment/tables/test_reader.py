@@ -295,10 +295,3 @@ def test_where_all_columns_are_read_parquet_keeps_its_types(tmp_path: Path) -> N
     table = pa.table({"text": pa.array(["x", None], pa.large_string()), "n": pa.array([1, 2], pa.int8()), "o": nested})
     pq.write_table(table, tmp_path / "a.parquet")
     assert set_aside(tmp_path / "a.parquet")[0] == table
-
-
-def test_a_file_may_be_of_a_format_that_its_name_does_not_tell(tmp_path: Path) -> None:
-    path = put(tmp_path / "stdin", as_jsonl(ROWS))
-    (batch,) = Reader(path, "jsonl", bad_rows="set aside", text="text")
-    assert batch.table["text"].to_pylist() == [text for text, _ in ROWS]
-    assert refuse(path).startswith("stdin is of no known format: its name must end in .csv, .tsv, .jsonl, .parquet,")

@@ -11,7 +11,7 @@ import pytest
 
 from sentiment.tables.formats import find_input, stem_of
 from sentiment.tables.reader import Reader
-from tests.sentiment.tables.files import ROWS, WRITERS, as_csv, put, refusal
+from tests.sentiment.tables.files import ROWS, WRITERS, as_csv, as_jsonl, put, refusal
 
 
 def pack(members: dict[str, bytes]) -> bytes:
@@ -121,3 +121,10 @@ def test_a_packed_file_that_is_none_is_refused(tmp_path: Path, ending: str) -> N
 def test_a_name_tells_what_is_read(name: str, form: str, stem: str) -> None:
     assert (find_input(name), stem_of(name)) == (form, stem)
     assert find_input("reviews.odt") is None
+
+
+def test_a_file_may_be_of_a_format_that_its_name_does_not_tell(tmp_path: Path) -> None:
+    path = put(tmp_path / "stdin", as_jsonl(ROWS))
+    (batch,) = Reader(path, "jsonl", bad_rows="set aside", text="text")
+    assert batch.table["text"].to_pylist() == [text for text, _ in ROWS]
+    assert refuse(path).startswith("stdin is of no known format: its name must end in .csv, .tsv, .jsonl, .parquet,")
