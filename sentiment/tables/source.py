@@ -139,7 +139,6 @@ def _only_table(path: Path) -> tuple[str, str]:
     ]
     tables = {name: kind for name in visible if (kind := find_input(PurePosixPath(name).name)) in KINDS}
     # A text beside a table tells about it.
-    # A text beside a table tells about it.
     tables = {name: kind for name, kind in tables.items() if kind != "txt"} or tables
     if len(tables) != 1:
         listed = ", ".join(map(abridge, list(tables)[:10])) or "none"
