@@ -77,7 +77,8 @@ def test_a_pushed_model_has_its_card_and_graph_and_comes_back_the_same(
     assert "models/sentiment" not in card.text
     assert f"{hub.url}/me/reviews is at {repo.commit[:8]}, and scores reviews as" in (said := capsys.readouterr().out)
     assert TOKEN not in said
-    assert Predictor(hub.uploads.folder / "me/reviews").score_texts(push.REVIEWS).tolist() == (  # type: ignore[union-attr]
+    assert hub.uploads
+    assert Predictor(hub.uploads.folder / "me/reviews").score_texts(push.REVIEWS).tolist() == (
         Predictor(push.EXPORTED).score_texts(push.REVIEWS).tolist()
     )
 

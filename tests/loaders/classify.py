@@ -9,20 +9,26 @@ import json
 import sys
 from pathlib import Path
 
-folder, options, *others = sys.argv[1:]
-sys.path[:0] = others[:1]
 
-from transformers import AutoTokenizer, pipeline  # noqa: E402
+def main() -> None:
+    folder, options, *others = sys.argv[1:]
+    sys.path[:0] = others[:1]
 
-if "optimum" in others[1:]:
-    from optimum.onnxruntime import ORTModelForSequenceClassification
+    from transformers import AutoTokenizer, pipeline
 
-    graph = ORTModelForSequenceClassification.from_pretrained(
-        folder, subfolder="onnx", file_name="model_quantized.onnx"
-    )
-    classify = pipeline("text-classification", graph, tokenizer=AutoTokenizer.from_pretrained(folder))
-else:
-    remote = {"trust_remote_code": True} if Path(folder, "architecture.py").exists() else {}
-    classify = pipeline("text-classification", folder, device="cpu", **remote)
-found = [classify(text, top_k=None, **json.loads(options)) for text in json.load(sys.stdin)]
-print(json.dumps([{each["label"]: each["score"] for each in one}["positive"] for one in found]))
+    if "optimum" in others[1:]:
+        from optimum.onnxruntime import ORTModelForSequenceClassification
+
+        graph = ORTModelForSequenceClassification.from_pretrained(
+            folder, subfolder="onnx", file_name="model_quantized.onnx"
+        )
+        classify = pipeline("text-classification", graph, tokenizer=AutoTokenizer.from_pretrained(folder))
+    else:
+        remote = {"trust_remote_code": True} if Path(folder, "architecture.py").exists() else {}
+        classify = pipeline("text-classification", folder, device="cpu", **remote)
+    found = [classify(text, top_k=None, **json.loads(options)) for text in json.load(sys.stdin)]
+    print(json.dumps([{each["label"]: each["score"] for each in one}["positive"] for one in found]))
+
+
+if __name__ == "__main__":
+    main()

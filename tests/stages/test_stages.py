@@ -161,6 +161,12 @@ def test_tokenize_stores_cut_ids_without_padding_and_counts_what_it_cut(folder: 
     assert rows["train"] > subsampled["train"]
     assert rows | {"train": 0} == subsampled | {"train": 0}
     assert max(lengths_of("validation_sentences")) == 32
+    validation, sentences = (
+        pq.read_table(f"data/tokenized/{name}.parquet")["id"] for name in ("validation", "validation_sentences")
+    )
+    parts = {each["values"]: each["counts"] for each in sentences.value_counts().to_pylist()}
+    assert parts.keys() < set(validation.to_pylist())
+    assert max(parts.values()) > 2
 
 
 def test_tokenize_warns_of_reviews_that_are_spelled_unlike_those_to_learn_from(

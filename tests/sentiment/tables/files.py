@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ Rows = list[tuple[str, str]]
 ROWS = [("fine, really", "1"), ('he said "no"', "0"), ("two\nlines\r\nor three", "1"), ("naïve 🙂", "0")]
 
 
-def as_csv(rows: Rows, delimiter: str = ",", **dialect: Any) -> bytes:
+def as_csv(rows: Iterable[Sequence[str]], delimiter: str = ",", **dialect: Any) -> bytes:
     file = io.StringIO(newline="")
     csv.writer(file, delimiter=delimiter, **dialect).writerows([("text", "label"), *rows])
     return file.getvalue().encode()

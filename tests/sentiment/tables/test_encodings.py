@@ -1,6 +1,7 @@
 """Texts in other encodings than UTF-8."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -14,9 +15,9 @@ from tests.sentiment.tables.files import ROWS, as_csv, as_jsonl, put, refusal
 WESTERN = [("Das Café war schön", "1"), ("l\u2019été à Évreux", "0"), ("“well spent”, 100 €", "1"), ("plain", "0")]
 
 
-def read(path: Path, encoding: str | None = None, mode: str = "stop") -> list[tuple[str, ...]]:
+def read(path: Path, encoding: str | None = None, mode: Literal["stop", "set aside"] = "stop") -> list[tuple[str, ...]]:
     reading = Reading(encoding=encoding)
-    found = Reader(path, bad_rows=mode, columns=["text", "label"], reading=reading, ask=as_flag)  # type: ignore[arg-type]
+    found = Reader(path, bad_rows=mode, columns=["text", "label"], reading=reading, ask=as_flag)
     return [tuple(row.values()) for batch in found for row in batch.table.to_pylist()]
 
 

@@ -65,7 +65,7 @@ def test_a_delimiter_may_be_said(tmp_path: Path, sign: str, word: str) -> None:
 def test_a_first_row_of_data_is_refused_with_the_option_and_then_read(
     tmp_path: Path, rows: list[list[str]], why: str, names: str
 ) -> None:
-    content = as_csv(rows).partition(b"\r\n")[2]  # type: ignore[arg-type]
+    content = as_csv(rows).partition(b"\r\n")[2]
     path = put(tmp_path / "a.csv", content)
     said = refusal(path, lambda: read(path))
     assert f"; its first row looks like data ({why}): if it has no header, name its columns, as in " in said
