@@ -67,7 +67,7 @@ def test_download_copies_the_files_that_the_catalog_pins_and_the_reviews(folder:
 
     pinned = read_yaml("catalog.yaml")["models"]["all-MiniLM-L6-v2"]["files"]
     assert {path.name for path in Path("models/pretrained").iterdir()} == {*pinned, "origin.json"}
-    assert pq.read_table("data/raw/train.parquet").num_rows == 17574
+    assert pq.read_table("data/raw/train.parquet").num_rows == 22218
     assert pq.read_table("data/raw/test.parquet").num_rows == 4094
 
 
