@@ -85,7 +85,7 @@ def evaluation(test: pa.Table, params: Params, model: Path, repetitions: int) ->
     sequences = test["input_ids"].to_pylist()
     tokenizer = load_tokenizer(PRETRAINED)
     padding = Padding.of(tokenizer)
-    classifier = build(model, tokenizer, params.train).to(device())
+    classifier = build(model, tokenizer, params.train, device(params.device))
     speeds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as output:
         trainers = {

@@ -89,7 +89,7 @@ def fit(train: pd.DataFrame, validation: pd.DataFrame, params: Params) -> tuple[
     """Fine-tune as the train stage does; return the model and its curves and validation metrics."""
     set_seed(params.seed)
     tokenizer = load_tokenizer(PRETRAINED)
-    model = build(PRETRAINED, tokenizer, params.train).to(device())
+    model = build(PRETRAINED, tokenizer, params.train, device(params.device))
     with tempfile.TemporaryDirectory() as temporary:
         checkpoints, curves = Path(temporary, "checkpoints"), Path(temporary, "curves")
         metrics = fine_tune(

@@ -58,7 +58,7 @@ def ours(
     """Return the train stage's Trainer; the arguments after `pretrained` change what is no parameter."""
     set_seed(seed)
     tokenizer = load_tokenizer(pretrained)
-    model = build(pretrained, tokenizer, params.train).to(device())
+    model = build(pretrained, tokenizer, params.train, device(params.device))
     if attention:
         model.set_attn_implementation(attention)
     if compiled:
@@ -139,7 +139,7 @@ def recipes(
 ) -> dict[str, Callable[[int], Trainer]]:
     """Return the Trainers by name; each is built with a seed."""
     # What it is compared with is what the device does not take by itself.
-    attention, other = ("fused", "eager") if device().type == "cuda" else ("eager", "sdpa")
+    attention, other = ("fused", "eager") if device(params.device).type == "cuda" else ("eager", "sdpa")
     mine = partial(ours, train, output=output, pretrained=pretrained)
     theirs = partial(stock, train, params, output=output, pretrained=pretrained)
 

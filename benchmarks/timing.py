@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from sentiment.model.device import uses_bf16
+from sentiment.model import device
 
 Rival = TypeVar("Rival")
 
@@ -45,7 +45,7 @@ def turns(rivals: Mapping[str, Rival], repetition: int) -> list[tuple[str, Rival
 
 def arithmetic() -> str:
     """Return what `precision: auto` computes in on this processor: fp32, bf16, or AMX, which is bf16 in tiles."""
-    if not uses_bf16("auto", torch.device("cpu")):
+    if device.arithmetic("auto", torch.device("cpu")) == torch.float32:
         return "fp32"
     return "AMX" if torch.cpu.get_capabilities().get("amx_bf16") else "bf16"
 

@@ -27,7 +27,7 @@ from benchmarks.timing import arithmetic, ratio, spread, turns
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.params import load_params
-from sentiment.model.device import uses_bf16
+from sentiment.model import device
 from sentiment.text.encoding import load_tokenizer
 from sentiment.training.build import build
 
@@ -57,7 +57,7 @@ def work() -> None:
     labels = torch.arange(params.train.batch_size) % 2
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16(params.precision, torch.device("cpu"))):
+        with device.autocast(model.device, device.arithmetic(params.precision, model.device)):
             loss = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
         loss.backward()
         optimizer.step()

@@ -78,7 +78,7 @@ def main() -> None:
 
         tokenizer = load_tokenizer(PRETRAINED)
         padding = Padding.of(tokenizer)
-        model = build(PRETRAINED, tokenizer, params.train).to(device())
+        model = build(PRETRAINED, tokenizer, params.train, device(params.device))
         check_bias(model, sentences, validation, params.train.correct_bias)
         pretrained = weights_of(model.base_model) if params.train.pretrained_share else {}
         fit = fine_tune if params.train.runs == 1 else fine_tune_several

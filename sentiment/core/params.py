@@ -13,7 +13,8 @@ from sentiment.core.schemas import Name, Names, Strict, read_yaml, validate
 Size = Annotated[int, Field(ge=100)] | None
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
-Precision = Literal["auto", "fp32", "bf16", "portable"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "portable"]
 
 
 class Cleaning(Strict):
@@ -165,6 +166,7 @@ class Params(Strict):
     cross_datasets: list[Name]
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1, le=1024)
+    device: Device
     precision: Precision
     download: DownloadSection
     subsample: Subsample
@@ -175,6 +177,14 @@ class Params(Strict):
     baseline: Baseline
     compare_tokenizers: CompareTokenizers
     export: Export
+
+    @model_validator(mode="after")
+    def _portable_bits_are_the_cpus(self) -> Self:
+        if self.precision == "portable" and self.device not in {"auto", "cpu"}:
+            raise ValueError(
+                f"device: cpu where precision is portable (bits of {self.device} are those of one kind of GPU)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _cross_datasets_are_other_ones(self) -> Self:

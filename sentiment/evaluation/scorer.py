@@ -30,7 +30,7 @@ class Scorer:
         self.encode = Encoder(tokenizer, self.preprocessing.tokenize, self.preprocessing.emoji)
         self.padding = Padding.of(tokenizer)
         self.length_drift = load_length_drift(folder)
-        self.model = load(folder).to(device())
+        self.model = load(folder).to(device(params.device))
 
     def logits(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.floating]:
         """Return the calibrated logits of encoded reviews, float32 [reviews, 2]."""

@@ -10,7 +10,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from sentiment.model.device import uses_bf16
+from sentiment.core.errors import UserError
+from sentiment.model.device import NAMES, arithmetic, autocast
 from sentiment.text.encoding import Padding
 
 
@@ -38,11 +39,12 @@ def predict(
 ) -> np.ndarray:
     """Return the logits of encoded reviews, in their order: float32 [reviews, labels].
 
-    Reviews of like length share a batch, so that little is computed for padding.
+    Reviews of like length share a batch, so that little is computed for padding. Raises UserError where a logit is not
+    finite, as numbers of a small range can become in a sound model.
     """
     model.eval()
     device = model.device
-    bf16 = uses_bf16(precision, device)
+    dtype = arithmetic(precision, device)
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     outputs: list[np.ndarray] = []
@@ -50,10 +52,13 @@ def predict(
         # The longest come first: what they free has room for all others, where growing batches would each ask for more.
         for rows in reversed(batches):
             batch = padding([{"input_ids": sequences[row]} for row in rows])
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            with autocast(device, dtype):
                 logits = model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
             outputs.append(logits.float().cpu().numpy())
             progress.update(len(rows))
     in_order = np.concatenate(outputs[::-1])
     in_order[order] = in_order.copy()
+    if not np.isfinite(in_order).all():
+        remedy = "train it anew with a lower train.lr" if dtype == torch.float32 else "set precision to fp32"
+        raise UserError(f"the model's logits are not finite in {NAMES[dtype]}: {remedy}")
     return in_order

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 
 from sentiment.core.errors import UserError
 from sentiment.core.params import Train
-from sentiment.model.device import uses_bf16
+from sentiment.model.device import arithmetic, autocast
 from sentiment.text.encoding import Padding
 
 WARMUP_STEPS = 2
@@ -128,6 +128,7 @@ def measured_speed(
     input_ids and labels.
     """
     device = model.device
+    dtype = arithmetic(precision, device)
     seconds = tokens = 0.0
     with torch.random.fork_rng(enabled=True):
         model.train()
@@ -136,11 +137,11 @@ def measured_speed(
                 break
             started = time.monotonic()
             batch = padding([train[int(row)] for row in rows])
-            with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(precision, device)):
+            with autocast(device, dtype):
                 loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}).loss
             loss.backward()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
+            if device.type != "cpu":
+                torch.accelerator.synchronize()
             if step >= min(WARMUP_STEPS, len(batches) - 1):
                 seconds += max(1e-6, time.monotonic() - started)
                 tokens += batch["input_ids"].numel()

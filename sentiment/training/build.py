@@ -17,17 +17,21 @@ from sentiment.core.errors import UserError, loading
 from sentiment.core.labels import LABELS
 from sentiment.core.params import Train
 from sentiment.model.architecture import MeanPooledClassifier, MeanPooledConfig, without_pooler
-from sentiment.model.device import device
 from sentiment.training.layers import freeze, keep_layers
 
+CPU = torch.device("cpu")
 
-def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Train) -> PreTrainedModel:
+
+def build(
+    pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Train, device: torch.device = CPU
+) -> PreTrainedModel:
     """Put a new head on the pretrained encoder, or its lowest layers, and freeze what the parameters say.
 
-    The head's weights are random, and so are the encoder's where the training is from scratch.
+    The head's weights are random, and so are the encoder's where the training is from scratch. The model lies on the
+    device.
     """
     # On a CPU the backward pass of plain attention is faster than that of the fused kernel.
-    attention = "eager" if device().type == "cpu" else None
+    attention = "eager" if device.type == "cpu" else None
     with loading(pretrained, "configuration"):
         config = AutoConfig.from_pretrained(pretrained, local_files_only=True)
     if params.layers is not None:
@@ -58,7 +62,7 @@ def build(pretrained: Path | str, tokenizer: PreTrainedTokenizerBase, params: Tr
     model.float()
     _make_room(model, len(tokenizer))
     freeze(model, params.freeze)
-    return model
+    return model.to(device)
 
 
 def _pretrained(kind: Any, folder: Path | str, config: PreTrainedConfig, attention: str | None) -> PreTrainedModel:

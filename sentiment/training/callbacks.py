@@ -10,6 +10,8 @@ from dvclive import Live
 from tqdm import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sentiment.core.errors import UserError
+
 CURVES = {
     "loss": "train/loss",
     "learning_rate": "train/learning_rate",
@@ -32,6 +34,22 @@ class Validations(TrainerCallback):
         if step in self.within or state.global_step == state.max_steps:
             # A checkpoint does not hold the loss since the last entry of the log, so the log must not lag behind it.
             control.should_log = control.should_evaluate = control.should_save = True
+
+
+class LossScale(TrainerCallback):
+    """End a training in fp16 whose gradients do not fit into it.
+
+    The loss is scaled up, so that small gradients are not lost, and by half as much after each step that is skipped as
+    one of them is not finite. Raises UserError where it would have to be scaled down.
+    """
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        scaler = kwargs["optimizer"].scaler
+        if scaler is not None and scaler.get_scale() < 1:
+            raise UserError(
+                f"the training diverged at step {state.global_step} of {state.max_steps} (its gradients are not finite "
+                "in fp16): set precision to fp32, or lower train.lr if it then diverges, too"
+            )
 
 
 class SaveWhenInterrupted(TrainerCallback):

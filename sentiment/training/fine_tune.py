@@ -1,5 +1,6 @@
 """Fine-tuning: transformers' Trainer with length-bucketed batches."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from transformers import (
 from sentiment.core.errors import UserError, reason
 from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
-from sentiment.model.device import uses_bf16
+from sentiment.model.device import NAMES, arithmetic
 from sentiment.model.prediction import fused_attention
 from sentiment.text.encoding import Padding
 from sentiment.training.averaging import BEST, MovingAverage, best_step
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.budget import TimeLimit, fitting_steps, measured_speed
-from sentiment.training.callbacks import LiveCurves, Progress, SaveWhenInterrupted, Validations
+from sentiment.training.callbacks import LiveCurves, LossScale, Progress, SaveWhenInterrupted, Validations
 from sentiment.training.checkpoints import newest_complete
 
 WEIGHT_DECAY = 0.01
@@ -47,6 +48,13 @@ class LengthBucketTrainer(Trainer):
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
 
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        if self.args.fp16 and self.args.use_cpu:
+            # On a CPU accelerate neither casts to fp16 nor scales the loss.
+            self.accelerator.native_amp = True
+            self.accelerator.scaler = torch.amp.GradScaler("cpu")
+
     def get_train_dataloader(self) -> DataLoader[Any]:
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,
@@ -62,11 +70,15 @@ class LengthBucketTrainer(Trainer):
             return super().evaluate(*args, **kwargs)
 
 
-def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Return the validation's accuracy and log loss; raise UserError when the training has diverged."""
+def compute_metrics(prediction: EvalPrediction, dtype: torch.dtype) -> dict[str, float]:
+    """Return the validation's accuracy and log loss; raise UserError when the training, in `dtype`, has diverged."""
     logits = np.asarray(prediction.predictions)
     if not np.isfinite(logits).all():
-        raise UserError("the training diverged (its logits are not finite): lower train.lr or raise train.warmup_share")
+        wider = "" if dtype == torch.float32 else "set precision to fp32, "
+        raise UserError(
+            f"the training diverged (its logits are not finite in {NAMES[dtype]}): {wider}lower train.lr or raise "
+            "train.warmup_share"
+        )
     metrics = evaluate(prediction.label_ids, scores_of(logits))
     return {name: metrics[name] for name in ("accuracy", "log_loss")}
 
@@ -121,10 +133,11 @@ def fine_tune(
         data_collator=padding,
         train_dataset=dataset,
         eval_dataset=as_dataset(validation),
-        compute_metrics=compute_metrics,
+        compute_metrics=partial(compute_metrics, dtype=arithmetic(params.precision, model.device)),
         callbacks=[
             Validations(sampler.steps_per_epoch, params.train.validations_per_epoch),
             TimeLimit(params.train, costs[:steps]),
+            LossScale(),
             LiveCurves(curves),
             interruption,
         ],
@@ -168,7 +181,7 @@ def fine_tune(
 def arguments(params: Params, steps: int, folder: Path, device: torch.device) -> TrainingArguments:
     """Return the Trainer's arguments for these parameters and for so many steps, whatever the epochs come to."""
     train = params.train
-    on_cpu = device.type == "cpu"
+    dtype = arithmetic(params.precision, device)
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -179,9 +192,10 @@ def arguments(params: Params, steps: int, folder: Path, device: torch.device) ->
         weight_decay=WEIGHT_DECAY,
         lr_scheduler_type="constant_with_warmup" if train.scheduler == "constant" else train.scheduler,
         optim="adamw_torch_fused",
-        bf16=uses_bf16(params.precision, device),
-        use_cpu=on_cpu,
-        dataloader_pin_memory=not on_cpu,
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
+        use_cpu=device.type == "cpu",
+        dataloader_pin_memory=device.type == "cuda",
         seed=params.seed,
         logging_steps=max(1, steps // 50),
         # The Validations callback decides when; these only have to agree with each other.

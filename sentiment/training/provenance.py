@@ -7,7 +7,7 @@ from typing import Any
 
 from sentiment.core.files import sha256
 from sentiment.core.params import Params
-from sentiment.model.device import device, uses_bf16
+from sentiment.model.device import NAMES, arithmetic, description, device
 from sentiment.model.reproducible import is_portable
 
 PACKAGES = (
@@ -28,16 +28,16 @@ def environment(params: Params) -> dict[str, Any]:
     """Return all of the machine and its software that the bits of a training depend on."""
     import torch
 
-    on_gpu = device().type == "cuda"
+    place = device(params.device)
     return {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "threads": params.threads,
         "portable": is_portable(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "device": description(place),
         "cuda": torch.version.cuda,
-        "precision": "bf16" if uses_bf16(params.precision, device()) else "fp32",
+        "precision": NAMES[arithmetic(params.precision, place)],
     }
 
 
