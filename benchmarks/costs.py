@@ -85,7 +85,7 @@ DEVICES = {
     "2 cores, fp32": Device(184e9, 0.7, "fp32", "measured: the same in fp32"),
     # GPUs: see PUBLISHED_TIMINGS.
     "T4": Device(
-        8.1e12, 0.5, "fp32", "NVIDIA: 8.1 in single precision (sysrqmts.com/en/gpus/nvidia/tesla/t4); no bf16"
+        65e12, 0.2, "fp16", "NVIDIA: 65 in half precision, eight times fp32 (sysrqmts.com/en/gpus/nvidia/tesla/t4)"
     ),
     "P100": Device(
         9.3e12, 0.5, "fp32", "NVIDIA: 9.3 in single precision (microway.com, Tesla P100 PCI-E 16GB up close)"

@@ -182,7 +182,7 @@ class Params(Strict):
     def _portable_bits_are_the_cpus(self) -> Self:
         if self.precision == "portable" and self.device not in {"auto", "cpu"}:
             raise ValueError(
-                f"device: cpu where precision is portable (bits of {self.device} are those of one kind of GPU)"
+                f"device: cpu where precision is portable (the bits of {self.device} are those of one kind of GPU)"
             )
         return self
 

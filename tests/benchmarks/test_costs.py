@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.costs import (
     DEVICES,
@@ -18,6 +19,7 @@ from benchmarks.costs import (
 )
 from sentiment.core.files import round_floats
 from sentiment.core.schemas import read_yaml
+from sentiment.model.device import NAMES, arithmetic
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +79,7 @@ def test_an_encoder_costs_what_the_rule_of_thumb_says() -> None:
 def test_the_utilization_assumed_of_gpus_explains_published_timings(
     peak: float, precision: str, published: float
 ) -> None:
-    assumed = DEVICES["T4" if precision == "fp32" else "L4"].utilization
+    assumed = DEVICES["P100" if precision == "fp32" else "T4"].utilization
     tokens = 2 * 87_599 * 384
 
     predicted = tokens * flops_per_token(MODELS["bert-base-uncased"], 384) / (peak * assumed) / 60
@@ -90,6 +92,15 @@ def test_frozen_embeddings_save_their_gradients_and_moments() -> None:
     embeddings = (30_522 + 512 + 2) * 384
 
     assert memory(model, frozen=False) - memory(model, frozen=True) == 12 * embeddings
+
+
+@pytest.mark.parametrize(("name", "capability"), [("T4", (7, 5)), ("P100", (6, 0)), ("L4", (8, 9))])
+def test_a_gpus_costs_are_those_of_what_auto_takes_there(
+    name: str, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+
+    assert DEVICES[name].precision == NAMES[arithmetic("auto", torch.device("cuda"))]
 
 
 @pytest.mark.parametrize(("device", "recipe"), [("2 cores, bf16", "ours"), ("2 cores, fp32", "without bf16")])

@@ -75,7 +75,7 @@ def test_every_rival_takes_a_step_and_has_its_speed(
 ) -> None:
     params = params_with(train={"batch_size": 4}, tokenize={"max_length": 64})
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.recipes.device", lambda: torch.device(device))
+        patch.setattr("benchmarks.recipes.device", lambda _: torch.device(device))
         rivals = recipes(encoded, params, tmp_path, pretrained)
     for number, (name, build) in enumerate(rivals.items()):
         trainer = build(number)

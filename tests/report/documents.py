@@ -108,6 +108,7 @@ HUB = "needs the hub"
 HOURS = "takes hours"
 QUIET = "measures, which needs a machine that does nothing else"
 SERVER = "needs a server of one's own"
+MAC = "needs an Apple processor"
 ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
@@ -119,6 +120,9 @@ ELSEWHERE = {
     "-S 'tokenize.parts=[2]' -S train.epochs=1 -S train.validations_per_epoch=1 "
     "-S train.lr=0.0002 -S train.pretrained_share=0.0 -S train.averaging=0.99 "
     "-S train.correct_bias=by_length -S tokenize.train_max_length=112": HUB,
+    "dvc exp run -S device=cpu --name on-cpu": MAC,
+    "dvc exp run -S device=mps --name on-mps": MAC,
+    "make compare A=on-cpu B=on-mps": MAC,
     "hf auth login": HUB,
     "hf repos create NAME --type space --space-sdk docker": HUB,
     "hf upload USER/NAME space . --type space": HUB,

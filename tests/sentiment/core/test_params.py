@@ -17,7 +17,8 @@ ILLEGAL = {
     "cross_datasets.0": (1, "a valid string"),
     "seed": (-1, "greater than or equal to 0"),
     "threads": ("2", "a valid integer"),
-    "precision": ("half", "'auto', 'fp32', 'bf16' or 'portable'"),
+    "device": ("gpu", "'auto', 'cpu', 'cuda' or 'mps'"),
+    "precision": ("half", "'auto', 'fp32', 'bf16', 'fp16' or 'portable'"),
     "download.text": (3, "a list, as in [a, b]"),
     "download.labels": ("pos", "keys with values"),
     "download.columns": ("text", "a list, as in [a, b]"),
@@ -157,6 +158,17 @@ def test_what_is_frozen_must_suit(tmp_path: Path, change: tuple[str, str], suits
             load_params(path)
     path = written(tmp_path, ("freeze: embeddings\n", f"freeze: {suits}\n"), change, none_kept)
     assert str(getattr(load_params(path).train, key)).lower() == value
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_portable_bits_are_not_asked_of_a_gpu(tmp_path: Path, device: str) -> None:
+    portable = ("precision: auto", "precision: portable")
+    sentence = f"it needs device: cpu where precision is portable (the bits of {device} are those of one kind of GPU)"
+    path = written(tmp_path, portable, ("device: auto", f"device: {device}"))
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
+        load_params(path)
+    assert load_params(written(tmp_path, portable)).device == "auto"
+    assert load_params(written(tmp_path, portable, ("device: auto", "device: cpu"))).precision == "portable"
 
 
 def test_a_dataset_that_is_trained_on_is_not_evaluated_on_as_another(tmp_path: Path) -> None:

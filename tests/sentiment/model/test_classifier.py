@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
-from sentiment.model.device import uses_bf16
 from sentiment.model.loading import load
 from sentiment.model.prediction import fused_attention, predict
 from sentiment.text.encoding import Padding
@@ -147,12 +146,3 @@ def test_old_names_of_norms_are_understood(build_with: Build, pretrained: Path, 
     norms = [module for module in model.base_model.modules() if isinstance(module, nn.LayerNorm)]
     assert len(norms) == 5
     assert all((norm.weight == 1.25).all() and (norm.bias == 0.25).all() for norm in norms)
-
-
-def test_precision_is_what_the_parameter_says_or_what_the_device_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    assert uses_bf16("bf16", cpu)
-    assert not uses_bf16("fp32", cpu)
-    for capabilities, expected in ({"amx_bf16": True}, True), ({"avx512_bf16": False, "avx2": True}, False):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
-        assert uses_bf16("auto", cpu) is expected

@@ -55,10 +55,10 @@ class Member:
         encode = Encoder(self.tokenizer, self.params_with(tokenize={"max_length": max_length}).tokenize)
         return [review.input_ids for review in encode(texts)]
 
-    def build(self, **train: Any) -> PreTrainedModel:
+    def build(self, device: str = "cpu", **train: Any) -> PreTrainedModel:
         torch.manual_seed(1)
         train = {"freeze": "none", "pooling": "mean"} | train
-        return build(self.folder, self.tokenizer, self.params_with(train=train).train)
+        return build(self.folder, self.tokenizer, self.params_with(train=train).train, torch.device(device))
 
     def logits(self, model: PreTrainedModel, sequences: list[list[int]], batch_size: int = 16) -> np.ndarray:
         return predict(model, sequences, Padding.of(self.tokenizer), batch_size=batch_size, precision="fp32")
@@ -209,21 +209,25 @@ def test_the_librarys_choice_of_attention_gives_the_same_logits(
     member: Member, sequences: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = member.logits(member.build(), sequences[:8])
-    monkeypatch.setattr("sentiment.training.build.device", lambda: torch.device("cuda"))
-    model = member.build()
+    # Built for a GPU, and left where it is.
+    monkeypatch.setattr(PreTrainedModel, "to", lambda model, _: model)
+    model = member.build("cuda")
     kind = model.base_model.config._attn_implementation
     assert kind == ("eager" if member.family.model_type in {"xlnet", "deberta-v2"} else "sdpa")
     np.testing.assert_allclose(member.logits(model, sequences[:8]), expected, atol=1e-4)
 
 
-def test_bfloat16_gives_almost_the_same_logits_and_gradients(member: Member, sequences: list[list[int]]) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+def test_half_precision_gives_almost_the_same_logits_and_gradients(
+    member: Member, sequences: list[list[int]], dtype: torch.dtype
+) -> None:
     model = member.build(dropout=0.0)
     rows = [{"input_ids": ids, "labels": number % 2} for number, ids in enumerate(sequences[:8])]
     batch = Padding.of(member.tokenizer)(rows)
     found = []
-    for bf16 in (False, True):
+    for half in (False, True):
         model.train().zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast("cpu", dtype, enabled=half):
             output = model(**batch)
         output.loss.backward()
         gradients = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
