@@ -27,7 +27,7 @@ def device(choice: str) -> torch.device:
     if choice == "cuda" and not torch.cuda.is_available():
         cause = (
             "finds no GPU that it can use: see whether nvidia-smi lists one and CUDA_VISIBLE_DEVICES does not hide it"
-            if torch.backends.cuda.is_built()
+            if torch.version.cuda or torch.version.hip
             else "is a build without CUDA: install one with it (pytorch.org tells how)"
         )
         raise UserError(f"params.yaml: device is cuda, and torch {cause}, or take auto or cpu")

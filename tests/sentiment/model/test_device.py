@@ -29,7 +29,7 @@ def pretend(
     patch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
     patch.setattr(torch.cuda, "get_device_capability", lambda *_: GPUS[gpu])
     patch.setattr(torch.cuda, "get_device_name", lambda *_: gpu)
-    patch.setattr(torch.backends.cuda, "is_built", lambda: built_for_cuda)
+    patch.setattr(torch.version, "cuda", "13.0" if built_for_cuda else None)
     patch.setattr(torch.backends.mps, "is_available", lambda: apple_gpu)
     patch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
     patch.setattr(sys, "platform", system)
