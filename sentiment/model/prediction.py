@@ -59,6 +59,6 @@ def predict(
     in_order = np.concatenate(outputs[::-1])
     in_order[order] = in_order.copy()
     if not np.isfinite(in_order).all():
-        remedy = "train it anew with a lower train.lr" if dtype == torch.float32 else "set precision to fp32"
+        remedy = "train it anew with a lower train.lr" if dtype == torch.float32 else "set precision: fp32"
         raise UserError(f"the model's logits are not finite in {NAMES[dtype]}: {remedy}")
     return in_order

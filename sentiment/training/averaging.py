@@ -54,6 +54,7 @@ class MovingAverage(TrainerCallback):
         step = state.global_step
         # The first steps leave less of the average, so that it doesn't lag behind them.
         kept = min(self.decay, (1 + step) / (10 + step)) if step else 0
+        # A step that fp16 skipped counts too: its weights are those of the one before.
         for average, weight in zip(self.averages, self.weights, strict=True):
             average.lerp_(weight, 1 - kept)
 

@@ -48,7 +48,7 @@ class LossScale(TrainerCallback):
         if scaler is not None and scaler.get_scale() < 1:
             raise UserError(
                 f"the training diverged at step {state.global_step} of {state.max_steps} (its gradients are not finite "
-                "in fp16): set precision to fp32, or lower train.lr if it then diverges, too"
+                "in fp16): set precision: fp32, or lower train.lr if it then diverges, too"
             )
 
 

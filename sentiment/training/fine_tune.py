@@ -74,7 +74,7 @@ def compute_metrics(prediction: EvalPrediction, dtype: torch.dtype) -> dict[str,
     """Return the validation's accuracy and log loss; raise UserError when the training, in `dtype`, has diverged."""
     logits = np.asarray(prediction.predictions)
     if not np.isfinite(logits).all():
-        wider = "" if dtype == torch.float32 else "set precision to fp32, "
+        wider = "" if dtype == torch.float32 else "set precision: fp32, "
         raise UserError(
             f"the training diverged (its logits are not finite in {NAMES[dtype]}): {wider}lower train.lr or raise "
             "train.warmup_share"

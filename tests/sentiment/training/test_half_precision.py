@@ -39,7 +39,8 @@ def _lively(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def norms(bench: Bench, name: str) -> list[float]:
     """Return the gradients' norms that a training logged, before they were clipped."""
-    state = json.loads((bench.checkpoints(name) / "checkpoint-16/trainer_state.json").read_text())
+    newest = max(bench.checkpoints(name).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    state = json.loads((newest / "trainer_state.json").read_text())
     return [entry["grad_norm"] for entry in state["log_history"] if "grad_norm" in entry]
 
 
@@ -60,16 +61,22 @@ def test_a_training_in_fp16_scales_its_loss_and_clips_the_gradients_unscaled(
 
 @pytest.mark.usefixtures("_lively")
 @pytest.mark.parametrize(
-    "stop", [6, pytest.param(11, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.slow)]
+    ("train", "stop", "continued"),
+    [
+        ({}, 6, 4),
+        pytest.param({}, 16, 12, marks=pytest.mark.slow),
+        # 104 steps, every other one in the log; checkpoints at 13, 26 and so on.
+        pytest.param({"epochs": 8, "batch_size": 5, "validations_per_epoch": 1}, 20, 13, marks=pytest.mark.slow),
+    ],
 )
 def test_a_continued_training_in_fp16_gives_the_bytes_of_an_uninterrupted_one(
-    bench: Bench, half: Callable[..., Params], stop: int
+    bench: Bench, half: Callable[..., Params], train: dict[str, Any], stop: int, continued: int
 ) -> None:
-    model, metrics = bench.train(half(), "whole")
-    bench.interrupt(half(), "broken", stop)
-    saved = torch.load(bench.checkpoints("broken") / f"checkpoint-{(stop - 1) // 4 * 4}/scaler.pt")
+    model, metrics = bench.train(half(**train), "whole")
+    bench.interrupt(half(**train), "broken", stop)
+    saved = torch.load(bench.checkpoints("broken") / f"checkpoint-{continued}/scaler.pt")
     assert saved["scale"] != SCALE, "the checkpoint must hold what a new scaler does not"
-    model_again, metrics_again = bench.train(half(), "broken")
+    model_again, metrics_again = bench.train(half(**train), "broken")
     weights, weights_again = model.state_dict(), model_again.state_dict()
     assert [name for name, weight in weights.items() if not torch.equal(weight, weights_again[name])] == []
     assert metrics_again == metrics
@@ -110,7 +117,7 @@ def test_a_training_whose_gradients_never_fit_ends_in_one_sentence_that_names_si
         bench.train(half(batch_size=2, epochs=1, validations_per_epoch=1), "run")
     # From a scale of 2 ** 16 down to 0.5.
     assert str(caught.value) == (
-        "the training diverged at step 17 of 32 (its gradients are not finite in fp16): set precision to fp32, or "
+        "the training diverged at step 17 of 32 (its gradients are not finite in fp16): set precision: fp32, or "
         "lower train.lr if it then diverges, too"
     )
 
@@ -119,8 +126,8 @@ def test_a_training_whose_gradients_never_fit_ends_in_one_sentence_that_names_si
     ("dtype", "sentence"),
     [
         (torch.float32, "fp32): lower train.lr or raise train.warmup_share"),
-        (torch.bfloat16, "bf16): set precision to fp32, lower train.lr or raise train.warmup_share"),
-        (torch.float16, "fp16): set precision to fp32, lower train.lr or raise train.warmup_share"),
+        (torch.bfloat16, "bf16): set precision: fp32, lower train.lr or raise train.warmup_share"),
+        (torch.float16, "fp16): set precision: fp32, lower train.lr or raise train.warmup_share"),
     ],
 )
 def test_a_validation_whose_logits_are_not_finite_ends_the_training_with_the_remedies(
@@ -133,7 +140,7 @@ def test_a_validation_whose_logits_are_not_finite_ends_the_training_with_the_rem
 
 
 @pytest.mark.parametrize(
-    ("precision", "remedy"), [("fp16", "set precision to fp32"), ("fp32", "train it anew with a lower train.lr")]
+    ("precision", "remedy"), [("fp16", "set precision: fp32"), ("fp32", "train it anew with a lower train.lr")]
 )
 def test_a_prediction_that_is_not_finite_is_refused_with_the_remedy(
     bench: Bench, build_with: Callable[..., PreTrainedModel], encoded: pa.Table, precision: str, remedy: str
