@@ -1,4 +1,4 @@
-"""The pipeline where open files can't be replaced, no encoding is UTF-8 by itself, and names may not have every sign."""
+"""The pipeline where no open file can be replaced, no encoding is UTF-8 by itself, and names lack some signs."""
 
 import re
 
