@@ -1,5 +1,5 @@
-# `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
-# latter also installs what .venv/system.stamp below says.
+# `make run` and `make test` need git, make and Python 3.11 to 3.14, for which all packages are built. The former reaches
+# the package index only, the latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
 .PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
@@ -107,8 +107,8 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	rm -rf checkpoints logs dvc_plots
 
 define environment
-@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
-	echo "Python 3.11 or newer is needed, but '$(PYTHON) --version' says: $$($(PYTHON) --version 2>&1)"; \
+@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2> /dev/null || { \
+	echo "Python 3.11 to 3.14 is needed, but '$(PYTHON) --version' says: $$($(PYTHON) --version 2>&1)"; \
 	echo "Install one (Debian, Ubuntu: python3.11 and python3.11-venv; macOS: brew install python@3.12; anywhere:"; \
 	echo "uv python install 3.12) and name it: make run PYTHON=python3.12"; exit 1; } >&2
 $(PYTHON) -m venv .venv

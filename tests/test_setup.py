@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -45,14 +46,19 @@ def make(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_an_older_python_is_refused_with_where_to_get_another(checkout: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["3.10.12", "3.15.0"])
+def test_a_python_that_is_too_old_or_too_new_is_refused(checkout: Path, tmp_path: Path, version: str) -> None:
     python = tmp_path / "python3"
-    python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.12 && exit\nexit 1\n')
+    numbers = version.replace(".", ", ")
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo Python {version} && exit\n'
+        f'exec {sys.executable} -c "import sys; sys.version_info = ({numbers}); $2"\n'
+    )
     python.chmod(0o755)
 
     code, said = make(checkout, SET_UP, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert code == 2
-    assert "Python 3.11 or newer is needed, but 'python3 --version' says: Python 3.10.12\n" in said
+    assert f"Python 3.11 to 3.14 is needed, but 'python3 --version' says: Python {version}\n" in said
     assert "name it: make run PYTHON=python3.12\n" in said
     assert not (checkout / ".venv").exists()
 
@@ -61,7 +67,7 @@ def test_where_there_is_no_python_that_is_said(checkout: Path) -> None:
     code, said = make(checkout, SET_UP, "PYTHON=python3.99")
 
     assert code == 2
-    assert "Python 3.11 or newer is needed, but 'python3.99 --version' says: " in said
+    assert "Python 3.11 to 3.14 is needed, but 'python3.99 --version' says: " in said
     assert not (checkout / ".venv").exists()
 
 

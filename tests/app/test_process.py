@@ -177,6 +177,7 @@ def test_a_missing_model_is_told_with_its_remedy(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_on_windows_which_has_no_sighup_it_starts_answers_and_stops(start: Callable[..., Running]) -> None:
     server = start(on=WINDOWS)
 

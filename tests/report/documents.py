@@ -81,7 +81,7 @@ COVERED = {
     "make run TORCH=cpu TORCH_INDEX=ADDRESS": (
         "tests/test_setup.py::test_the_build_of_torch_that_was_asked_for_is_installed_and_stays"
     ),
-    "make run PYTHON=python3.12": ("tests/test_setup.py::test_an_older_python_is_refused_with_where_to_get_another"),
+    "make run PYTHON=python3.12": ("tests/test_setup.py::test_a_python_that_is_too_old_or_too_new_is_refused"),
     "make run DVC_CACHE=/scratch/me/dvc": CACHE,
     "dvc config --local cache.shared group": CACHE,
     "dvc checkout --relink": CACHE,
