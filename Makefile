@@ -1,20 +1,27 @@
-# `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
-# latter also installs what .venv/system.stamp below says.
+# `make run` and `make test` need git, make and Python 3.11 to 3.14, for which all packages are built. The former reaches
+# the package index only, the latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
 .PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
 
 PYTHON ?= python3
+# The build of torch (cpu, cu126, ...) and the index that has it; empty for what the package index has. The one that
+# was asked for last stays.
+TORCH ?= $(patsubst .venv/torch-%,%,$(wildcard .venv/torch-*))
+TORCH_INDEX ?= $(if $(TORCH),$(shell cat .venv/torch-$(TORCH) 2> /dev/null))
 BIN := .venv/bin
 ACTIVATE := . $(BIN)/activate
 # Two workers, as the smallest machine that this is for has two cores. Each takes whole files, whose fixtures are shared,
 # in their order: the slow ones come first.
 PYTEST := python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
+# How files get from a cache in another place into the project, where it can be: without a second copy.
+LINKS := reflink,hardlink,symlink,copy
 COMPILE := pip-compile --quiet --strip-extras --no-header --no-emit-find-links --no-emit-index-url --annotation-style=line
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics
+run: .venv/run.stamp ## Set up, run the pipeline (dvc repro), show the metrics [TORCH=cpu TORCH_INDEX=ADDRESS] [DVC_CACHE=FOLDER]
+	@$(if $(DVC_CACHE),$(ACTIVATE) && dvc config --local cache.dir "$(DVC_CACHE)" && dvc config --local cache.type $(LINKS))
 	@$(ACTIVATE) && dvc repro
 	@$(ACTIVATE) && dvc metrics show metrics/evaluate.json metrics/baseline.json metrics/cross/*.json
 	@echo
@@ -51,6 +58,8 @@ cache: .venv/run.stamp ## Remove what is damaged in DVC's cache
 
 lint: .venv/test.stamp ## Check style, types, spelling, and that README.md stays short
 	@$(ACTIVATE) && ruff check . && ruff format --check . && mypy
+	@# Names of Python's own library that Windows lacks.
+	@$(ACTIVATE) && mypy --platform win32 --cache-dir .mypy_cache/windows sentiment stages app deploy report
 	@$(ACTIVATE) && codespell $$(git ls-files '*.md' '*.ipynb')
 	@[ $$(wc -l < README.md) -lt 250 ] || { echo "README.md has 250 lines or more: move what few readers need to docs/"; exit 1; }
 
@@ -97,12 +106,27 @@ lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	rm -rf checkpoints logs dvc_plots
 
-.venv/run.stamp: requirements.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make run PYTHON=python3.12, say")'
-	$(PYTHON) -m venv .venv
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2> /dev/null || { \
+	echo "Python 3.11 to 3.14 is needed, but '$(PYTHON) --version' says: $$($(PYTHON) --version 2>&1)"; \
+	echo "Install one (Debian, Ubuntu: python3.11 and python3.11-venv; macOS: brew install python@3.12; anywhere:"; \
+	echo "uv python install 3.12) and name it: make run PYTHON=python3.12"; exit 1; } >&2
+$(PYTHON) -m venv .venv
+endef
+
+.venv/run.stamp: requirements.txt $(TORCH:%=.venv/torch-%)
+	$(environment)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m report.vega
 	@touch $@
+
+# Of its index only torch is taken. What it needs is pinned in requirements.txt, whose torch==VERSION a VERSION+cpu meets.
+.venv/torch-%: requirements.txt
+	@[ -n "$(TORCH_INDEX)" ] || { echo "TORCH=$* needs TORCH_INDEX=ADDRESS: PyTorch's installation page names it," \
+		"after --index-url, once Linux, Pip and this build are chosen there"; exit 1; } >&2
+	$(environment)
+	$(BIN)/python -m pip install --quiet --no-deps --index-url "$(TORCH_INDEX)" "$$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)+$*"
+	@rm -f .venv/torch-* && echo "$(TORCH_INDEX)" > $@
 
 .venv/app.stamp: .venv/run.stamp requirements-app.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-app.txt

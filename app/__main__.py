@@ -4,8 +4,8 @@ Reads   models/exported/, models/tokenizers/, metrics/
 
     python -m app --host 0.0.0.0 --port 7860    (make serve)
 
-Environment variables set limits (app/settings.py). SIGHUP reloads the model, after `dvc checkout`, without dropping a
-request; SIGTERM lets the accepted requests finish.
+Environment variables set limits (app/settings.py). SIGHUP (not on Windows) reloads the model, after `dvc checkout`,
+without dropping a request; SIGTERM lets the accepted requests finish.
 """
 
 import os

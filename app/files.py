@@ -113,7 +113,7 @@ def score_file(
         file = stack.enter_context(outcome.paths[0].open("wb"))
         written = harmless(schema.empty_table()).schema if is_csv else schema
         write = stack.enter_context(open_writer(file, form, written, contents.json))
-        with rejects.open("w", encoding="utf-8") as aside:
+        with rejects.open("w", encoding="utf-8", newline="\n") as aside:
             for table, bad in score_rows(reader, score_and_count, text, added):
                 write(harmless(table) if is_csv else table)
                 for row in bad:

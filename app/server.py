@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -59,7 +60,10 @@ def build(settings: Settings) -> FastAPI:
 
 
 class Server(uvicorn.Server):
-    """A server that reloads the model on SIGHUP, and when stopped disconnects open pages but answers all requests."""
+    """A server that reloads the model on SIGHUP, and when stopped disconnects open pages but answers all requests.
+
+    Windows has no SIGHUP: there a new model is taken by starting the server anew.
+    """
 
     def __init__(self, application: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -74,7 +78,8 @@ class Server(uvicorn.Server):
             loads.add(task)
             task.add_done_callback(loads.discard)
 
-        loop.add_signal_handler(signal.SIGHUP, reload)
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, reload)
 
     async def shutdown(self, sockets: Any = None) -> None:
         from app import page
@@ -88,7 +93,8 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT."""
     # Until the model is loaded there is nothing to reload, and SIGHUP must not end the process.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     address = _bind(host, port)
     application = build(settings)
     # uvicorn handles these while it runs, and raises them again once it has stopped.
@@ -109,7 +115,9 @@ def serve(settings: Settings, host: str, port: int) -> None:
 def _bind(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to the address but does not listen yet; raise UserError if it can't be bound."""
     address = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Elsewhere it lets a server start again at once; on Windows it would let two of them have one port.
+    if os.name == "posix":
+        address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         address.bind((host, port))
     except (OSError, OverflowError) as error:

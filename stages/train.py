@@ -17,8 +17,8 @@ SENTIMENT_CHECKPOINT_DIR); any change of data, parameters, code or environment s
     python -m stages.train
 """
 
+import gc
 import json
-import shutil
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -59,7 +59,7 @@ def main() -> None:
     from sentiment.training.bias import check_bias
     from sentiment.training.build import build
     from sentiment.training.calibration import calibrate
-    from sentiment.training.checkpoints import folder_for, locked
+    from sentiment.training.checkpoints import discard, folder_for, locked
     from sentiment.training.fine_tune import fine_tune
     from sentiment.training.provenance import provenance_of
     from sentiment.training.runs import fine_tune_several
@@ -96,7 +96,10 @@ def main() -> None:
             card = model_card(params, origin, sizes, metrics)
             (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
         write_json(METRICS, metrics)
-        shutil.rmtree(checkpoints)
+    # Windows removes no file that is mapped into memory.
+    del train
+    gc.collect()
+    discard(checkpoints)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -27,6 +29,9 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     if not network:
         os.environ["HF_HUB_OFFLINE"] = "1"
     wait_briefly()
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Where Windows writes into a file or a pipe, its encoding lacks most of what people write.
+        sys.stdout.reconfigure(errors="backslashreplace")
     # The result must not depend on how many GPUs there are: one is used, the first unless the user chose another.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     received: list[int] = []
@@ -53,9 +58,12 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     seconds = round(time.monotonic() - started, 1)
     # Not on stdout: there, a command's result may be JSON for another program.
     print(f"{name}: done in {seconds} s", file=sys.stderr)
-    TIMINGS.parent.mkdir(exist_ok=True)
-    with TIMINGS.open("a", encoding="utf-8") as log:
-        log.write(json.dumps({"command": name, "seconds": seconds, "ended": time.strftime("%FT%T%z")}) + "\n")
+    ended = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    # What is done has not failed because the log can't be written, in a project that others only read, say.
+    with suppress(OSError):
+        TIMINGS.parent.mkdir(exist_ok=True)
+        with TIMINGS.open("a", encoding="utf-8", newline="\n") as log:
+            log.write(json.dumps({"command": name, "seconds": seconds, "ended": ended}) + "\n")
 
 
 def _explain(error: Exception, name: str) -> NoReturn:

@@ -14,7 +14,8 @@ OWN = Path("own")
 """Where people put tables, models and tokenizers of their own."""
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or link, or a folder with all that is in it, whether or not it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -30,14 +31,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
-    _remove(temporary)
+    remove(temporary)
     try:
         yield temporary
         if path.is_dir() and temporary.exists():
-            _remove(path)
+            remove(path)
         temporary.replace(path)
     except BaseException:
-        _remove(temporary)
+        remove(temporary)
         raise
 
 
@@ -77,7 +78,9 @@ def size_of(path: Path) -> int:
 def sha256(path: Path | str) -> str:
     """Return a file's sha256 as 64 hex digits; a folder's is that of its files' names and sha256."""
     if Path(path).is_dir():
-        files = sorted(file for file in Path(path).rglob("*") if file.is_file())
+        files = [file for file in Path(path).rglob("*") if file.is_file()]
+        # Windows' paths would be in an order without case.
+        files.sort(key=lambda file: file.parts)
         listed = "".join(f"{sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
         return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
     with Path(path).open("rb") as file:

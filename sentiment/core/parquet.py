@@ -60,11 +60,17 @@ def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
 def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     """Read as `read_parquet` does, but unpack the columns into the file `copy` and map it into memory.
 
-    Memory then does not grow with the rows. The copy must stay as long as the table is used.
+    Memory then does not grow with the rows. The copy must stay as long as the table is used, and Windows lets nobody
+    remove it before.
     """
     with open_parquet(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
-        with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
+        # Given a name instead, Arrow's writer would leave the file open, which Windows then doesn't rename.
+        with (
+            replacing(copy) as temporary,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_file(sink, schema) as writer,
+        ):
             for batch in file.iter_batches(BATCH, columns=columns):
                 writer.write_batch(batch.select(columns))
     return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()

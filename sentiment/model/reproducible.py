@@ -4,8 +4,11 @@ Otherwise what a processor can do decides in which order the libraries sum up, a
 """
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 from sentiment.core.params import Params
 
@@ -34,8 +37,7 @@ def fix_bits(params: Params) -> None:
     """
     portable = params.precision == "portable"
     if portable and not is_portable():
-        sys.stdout.flush()
-        os.execve(sys.executable, sys.orig_argv, os.environ | ENVIRONMENT)
+        _start_anew(os.environ | ENVIRONMENT)
 
     import torch
 
@@ -43,3 +45,15 @@ def fix_bits(params: Params) -> None:
     if portable:
         # Its kernels are cut to the sizes of the processor's caches.
         torch._C._set_mkldnn_enabled(False)
+
+
+def _start_anew(environment: Mapping[str, str]) -> NoReturn:
+    """Run this process's command line in the environment, in its place."""
+    command = [sys.executable, *sys.orig_argv[1:]]
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(sys.executable, command, environment)
+    # What Windows has for it ends this process at once, which DVC would take for the stage's end. Ctrl-C reaches both
+    # processes, and the new one knows what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)

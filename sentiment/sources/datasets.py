@@ -91,7 +91,7 @@ def _own_entry(path: Path, options: Download) -> DatasetEntry:
     names = {split: part.relative_to(folder).as_posix() for split, part in parts.items()}
     files = {name: sha256(folder / name) for name in names.values()}
     splits = {split: {"file": name} for split, name in names.items()}
-    return _entry(options, source={"folder": str(folder)}, licence="your own", files=files, splits=splits)
+    return _entry(options, source={"folder": folder.as_posix()}, licence="your own", files=files, splits=splits)
 
 
 def _hub_entry(name: str, revision: str | None, options: Download) -> DatasetEntry:

@@ -61,7 +61,7 @@ class Folder(TextTable):
     def _rows(self, done: list[int]) -> Iterator[Row | BadRow]:
         number = 0
         for path, label in self.files():
-            name = str(path.relative_to(self.path))
+            name = path.relative_to(self.path).as_posix()
             with open_lines(path, encoding=self.encoding) as (lines, _):
                 for text in lines if path in self.parts else ["".join(lines)]:
                     if path in self.parts and not text.strip():

@@ -10,14 +10,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from sentiment.core.errors import UserError
-from sentiment.core.files import sha256
+from sentiment.core.files import remove, sha256
 from sentiment.training.averaging import AVERAGE
 
 LOCK = "lock"
@@ -58,11 +58,22 @@ def _prune(folder: Path) -> None:
     others = [path.parent for path in folder.parent.glob(f"*/{LOCK}") if re.fullmatch("[0-9a-f]{16}", path.parent.name)]
     others = sorted((path for path in others if path != folder), key=lambda path: path.stat().st_mtime)
     for other in others[:-KEPT]:
-        try:
-            with FileLock(other / LOCK).acquire(timeout=0):
-                shutil.rmtree(other)
-        except Timeout:
-            continue
+        discard(other)
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a training that has ended or was given up, unless one runs in it."""
+    try:
+        with FileLock(folder / LOCK).acquire(timeout=0):
+            for path in folder.iterdir():
+                if path.name != LOCK:
+                    remove(path)
+    except Timeout:
+        return
+    # Windows removes no file that is open, as the lock was. Another process that has just taken it keeps the folder.
+    with suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def newest_complete(folder: Path) -> Path | None:

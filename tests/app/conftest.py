@@ -77,9 +77,11 @@ def predictor(settings: Settings) -> Predictor:
 
 
 class Running:
-    """A server in a process of its own."""
+    """A server in a process of its own, `on` another system where a folder makes Python resemble it."""
 
-    def __init__(self, settings: Settings, log: Path, port: int | None = None, **more: Any) -> None:
+    def __init__(
+        self, settings: Settings, log: Path, port: int | None = None, on: Path | None = None, **more: Any
+    ) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port or 0))
@@ -88,6 +90,8 @@ class Running:
         environment = os.environ | {
             f"{PREFIX}{name.upper()}": str(value) for name, value in (settings.model_dump() | more).items()
         }
+        if on:
+            environment["PYTHONPATH"] = str(on)
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)

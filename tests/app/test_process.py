@@ -25,6 +25,7 @@ from sentiment.core.files import write_json
 from sentiment.serving.predictor import GRAPH
 from tests.app.conftest import Running
 from tests.conftest import ROOT
+from tests.windows import WINDOWS
 
 LONG = "the film was superb and lovely " * 40
 
@@ -174,6 +175,15 @@ def test_a_missing_model_is_told_with_its_remedy(tmp_path: Path) -> None:
     assert fail(SENTIMENT_MODEL=str(tmp_path / "none")) == (
         f"app: error: {tmp_path}/none is missing: dvc repro makes it\n"
     )
+
+
+@pytest.mark.slow
+def test_on_windows_which_has_no_sighup_it_starts_answers_and_stops(start: Callable[..., Running]) -> None:
+    server = start(on=WINDOWS)
+
+    assert predict(server.url, ["superb"]).status_code == 200
+    server.stop()
+    assert server.lines()[-1]["event"] == "stopped"
 
 
 def test_a_port_in_use_is_told() -> None:

@@ -65,6 +65,7 @@ RUN = [
 
 PAGE = "tests/app/test_page.py::test_the_verdict_follows_while_one_types_and_the_last_text_wins"
 IMAGE = "tests/deploy/test_image.py::test_the_replayed_image_answers_as_the_model_does_and_writes_to_tmp_alone"
+CACHE = "tests/pipeline/test_places.py::test_a_cache_in_another_place_has_the_outputs_once_and_stages_write_beside_it"
 QUEUED = "tests/pipeline/test_experiments.py::test_queued_and_temporary_experiments_need_nothing_untracked"
 COVERED = {
     "make serve": PAGE,
@@ -77,6 +78,13 @@ COVERED = {
         "tests/deploy/test_image.py::test_the_composed_service_can_write_nowhere_but_to_tmp_and_is_limited"
     ),
     "make space": "tests/deploy/test_image.py::test_a_space_has_all_of_the_image_and_tells_the_hub_how_it_is_run",
+    "make run TORCH=cpu TORCH_INDEX=ADDRESS": (
+        "tests/test_setup.py::test_the_build_of_torch_that_was_asked_for_is_installed_and_stays"
+    ),
+    "make run PYTHON=python3.12": ("tests/test_setup.py::test_a_python_that_is_too_old_or_too_new_is_refused"),
+    "make run DVC_CACHE=/scratch/me/dvc": CACHE,
+    "dvc config --local cache.shared group": CACHE,
+    "dvc checkout --relink": CACHE,
     "make push NAME=USER/NAME": (
         "tests/deploy/test_push.py::test_a_pushed_model_has_its_card_and_graph_and_comes_back_the_same"
     ),
@@ -158,5 +166,14 @@ ELSEWHERE = {
     **dict.fromkeys(["make test", "make test-slow", "make test-all"], "is what runs this"),
     "python -m sentiment.comparison NAME workspace": "the same as make compare",
     "make lock": "needs the package index",
+    "pip install -r requirements.txt": "needs the package index",
+    "pip install -r requirements-app.txt": "needs the package index",
+    "python -m app": "the same as make serve",
+    "python -m report": "the same as make report",
+    "python -m report.vega": "a part of make run",
+    "dvc plots show": "a part of make plots",
+    "python -m sentiment.comparison main NAME": "the same as make compare",
+    "python -m sentiment.verify_cache": "the same as make cache",
+    "python -m deploy.push USER/NAME": "the same as make push",
 }
 """What no test can do, and why."""

@@ -38,6 +38,19 @@ def test_a_command_that_ends_says_so_and_logs_its_time(capsys: pytest.CaptureFix
     assert {line["command"] for line in lines} == {"stage"}
 
 
+def test_what_an_output_cannot_spell_is_escaped() -> None:
+    code = "from sentiment.core.command import run\nrun(lambda: print('caf\u00e9 \N{GRINNING FACE}'), 'stage')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    assert done.stdout.splitlines() == [b"caf\xe9 \\U0001f600"]
+
+
+def test_work_that_is_done_has_not_failed_where_the_log_cant_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("logs").touch()
+    run(lambda: None, "stage")
+    assert capsys.readouterr().err.startswith("stage: done in ")
+
+
 MISSING = "; dvc repro makes what is missing, or give the path of a file that exists"
 REMEDY = "; free space or correct the permissions, then run the same command again"
 

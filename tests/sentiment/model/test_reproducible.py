@@ -86,6 +86,28 @@ def test_portable_bits_are_the_same_on_unlike_processors_and_others_say_on_which
     assert other["weights"] != here["weights"]
 
 
+WITHOUT_EXEC = """
+import os, sys
+from types import SimpleNamespace
+from sentiment.core.params import load_params
+from sentiment.model import reproducible
+if not reproducible.is_portable():
+    print("first", flush=True)
+    reproducible.os = SimpleNamespace(name="nt", environ=os.environ)
+reproducible.fix_bits(load_params().model_copy(update={"precision": "portable"}))
+print("second")
+sys.exit(7)
+"""
+
+
+def test_where_a_process_cannot_become_another_it_ends_when_and_as_the_other_does() -> None:
+    inherited = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_EXEC], cwd=ROOT, env=inherited, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("first\nsecond\n", 7)
+
+
 def test_a_process_is_portable_only_where_every_library_was_told_so() -> None:
     assert is_portable(ENVIRONMENT | {"HOME": "/"})
     for name in ENVIRONMENT:

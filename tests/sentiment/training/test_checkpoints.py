@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sentiment.core.errors import UserError
-from sentiment.training.checkpoints import KEPT, folder_for, locked, newest_complete
+from sentiment.training.checkpoints import KEPT, discard, folder_for, locked, newest_complete
 
 ROOT = Path(__file__).parents[3]
 PROVENANCE = {"parameters": {"seed": 1, "train": {"lr": 1e-4}}, "inputs": {"a.parquet": "0" * 64}}
@@ -160,3 +160,13 @@ def test_a_training_that_runs_already_is_refused_and_one_that_was_killed_is_not(
     other.communicate()
     with locked(folder):
         pass
+
+
+def test_the_folder_of_an_ended_training_goes_unless_another_process_trains_there(tmp_path: Path) -> None:
+    ended, running = (unfinished(tmp_path, number) for number in range(2))
+    (ended / "train.arrow").touch()
+    with locked(running):
+        discard(running)
+        assert newest_complete(running)
+    discard(ended)
+    assert list(tmp_path.iterdir()) == [running]
