@@ -63,7 +63,7 @@ def count_rows(path: Path | str, columns: list[str]) -> int:
         return file.metadata.num_rows
 
 
-def iter_parquet(path: Path | str, columns: list[str], rows: int = BATCH) -> Iterator[pa.RecordBatch]:
+def iter_parquet(path: Path | str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the named columns, at most so many rows at a time; raise UserError as `read_parquet` does."""
     with open_parquet(path, columns) as file:
         read = 0
@@ -84,7 +84,7 @@ def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     with open_parquet(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
     with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
-        for batch in iter_parquet(path, columns):
+        for batch in iter_parquet(path, columns, BATCH):
             writer.write_batch(batch)
     return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
-from sentiment.core.parquet import iter_parquet, open_parquet
+from sentiment.core.parquet import BATCH, iter_parquet, open_parquet
 from sentiment.core.texts import MAX_CHARACTERS
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
@@ -24,7 +24,7 @@ def read_reviews(path: Path | str) -> Iterator[pa.Table]:
         if not total:
             check(file.schema_arrow.empty_table(), str(path))
     with tqdm(total=total, desc=str(path), unit=" rows") as bar:
-        for batch in iter_parquet(path, SCHEMA.names):
+        for batch in iter_parquet(path, SCHEMA.names, BATCH):
             yield check(pa.Table.from_batches([batch]), str(path), np.arange(bar.n, bar.n + batch.num_rows))
             bar.update(batch.num_rows)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sentiment.core.parquet import iter_parquet, regroup, write_batches
+from sentiment.core.parquet import BATCH, iter_parquet, regroup, write_batches
 from sentiment.core.workers import cores, mapping
 from sentiment.text.encoding import CHUNK, BareEncoder, Encoder
 from sentiment.text.sentences import parts, sentences
@@ -106,3 +106,18 @@ def write_encoded(
 
         write_batches(path, regroup(tables(), max(1, min(ROWS, IDS // encode.params.max_length))), SCHEMA)
     return summary
+
+
+def count_reviews(path: Path) -> int:
+    """Return the number of reviews in a file of encoded rows, where each may have several, once for each of its parts.
+
+    Reviews are sorted by id, so that they begin anew with the first id that is less than the one before.
+    """
+    count, last = 0, ""
+    for batch in iter_parquet(path, ["id"], BATCH):
+        for key in batch["id"].to_pylist():
+            if key < last:
+                return count
+            count += key != last
+            last = key
+    return count
