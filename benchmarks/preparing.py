@@ -35,7 +35,7 @@ def main() -> None:
     shutil.copytree("models/pretrained", folder / "models/pretrained", dirs_exist_ok=True)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
-    params["subsample"] |= {"test_size": HELD_OUT, "validation_share": HELD_OUT / rows}
+    params["subsample"] |= {"test_share": HELD_OUT / rows, "validation_share": HELD_OUT / rows}
     params["tokenize"] |= {"parts": PARTS}
     yaml.dump(params, folder / "params.yaml")
 
