@@ -40,9 +40,10 @@ from sentiment.core.params import Params, load_params
 from sentiment.core.parquet import read_parquet, write_parquet
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
+from sentiment.text.encoded_rows import rows_in_parts, write_encoded
 from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.fine_tune import as_dataset
-from stages.tokenize import SUBSAMPLED, to_columns
+from stages.tokenize import SUBSAMPLED
 
 RESULTS = {
     "AMX": Path("benchmarks/results_with_amx.json"),
@@ -83,8 +84,8 @@ def whole(split: str, params: Params) -> pa.Table:
     """Return a split's encoded reviews, `input_ids` and `label`, whole as in other people's recipes."""
     reviews = read_parquet(SUBSAMPLED / f"{split}.parquet", ["text", "label"])
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
-    encoded = to_columns(encode(reviews["text"].to_pylist()))
-    return encoded.select(["input_ids"]).append_column("label", reviews["label"].combine_chunks())
+    ids = [review.input_ids for review in encode(reviews["text"].to_pylist())]
+    return pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32())), "label": reviews["label"].combine_chunks()})
 
 
 def training(train: pa.Table, params: Params, model: Model, repetitions: int) -> dict[str, Any]:
@@ -139,7 +140,6 @@ def evaluation(test: pa.Table, params: Params, model: Model, repetitions: int) -
 def tokenization(params: Params, repetitions: int) -> dict[str, Any]:
     """Return the reviews per second of the tokenize stage's work and of datasets.map, both with a table written."""
     reviews = read_parquet(SUBSAMPLED / "train.parquet", ["text"])
-    texts = reviews["text"]
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
     tokenizer = load_tokenizer(PRETRAINED)
     dataset = datasets.Dataset(reviews)
@@ -152,7 +152,7 @@ def tokenization(params: Params, repetitions: int) -> dict[str, Any]:
         dataset.map(cut, batched=True, remove_columns="text", load_from_cache_file=False).to_parquet(file)
 
     def by_stage(file: Path) -> None:
-        write_parquet(file, to_columns(encode(texts.to_pylist())))
+        write_encoded(file, rows_in_parts(SUBSAMPLED / "train.parquet", [1]), reviews.num_rows, encode, "ours")
 
     speeds: dict[str, list[float]] = {"ours": [], "datasets.map": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +161,7 @@ def tokenization(params: Params, repetitions: int) -> dict[str, Any]:
         by_map(file)
         for _ in tqdm(range(repetitions), desc="tokenization"):
             for name, way in (("ours", by_stage), ("datasets.map", by_map)):
-                speeds[name].append(len(texts) / seconds(partial(way, file)))
+                speeds[name].append(reviews.num_rows / seconds(partial(way, file)))
     return {
         "reviews_per_second": {name: spread(values) for name, values in speeds.items()},
         "ratio": ratio(speeds["ours"], speeds["datasets.map"]),

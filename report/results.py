@@ -19,6 +19,7 @@ COMMANDS = {
     "load": "python -m benchmarks.load",
     "models": "make models",
     "portable": "python -m benchmarks.portable",
+    "preparing": "python -m benchmarks.preparing FOLDER",
     "pretrained_tokenizers": "python -m benchmarks.pretrained_tokenizers FOLDER NAMES",
     "real_reviews": "python -m benchmarks.real_reviews FOLDER NAMES",
     "results": "make bench",

@@ -21,13 +21,12 @@ import gc
 import json
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
 from sentiment.core.params import load_params, load_preprocessing
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
+from sentiment.text.encoded_rows import count_reviews
 
 ROOT = Path(__file__).parents[1]
 TOKENIZED = Path("data/tokenized")
@@ -44,9 +43,7 @@ def main() -> None:
     preprocessing = load_preprocessing(TOKENIZED)
     validation = read_parquet(TOKENIZED / "validation.parquet", COLUMNS)
     sentences = read_parquet(TOKENIZED / "validation_sentences.parquet", COLUMNS)
-    # Reviews that are learned from in parts have several rows.
-    reviews = pc.count_distinct(read_parquet(TOKENIZED / "train.parquet", ["id"])["id"]).as_py()
-    sizes = {"train": reviews, "validation": validation.num_rows}
+    sizes = {"train": count_reviews(TOKENIZED / "train.parquet"), "validation": validation.num_rows}
 
     from transformers import set_seed
 

@@ -57,6 +57,25 @@ def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
         return file.read(columns)
 
 
+def count_rows(path: Path | str, columns: list[str]) -> int:
+    """Return how many rows a parquet file says it has; raise UserError as `read_parquet` does."""
+    with open_parquet(path, columns) as file:
+        return file.metadata.num_rows
+
+
+def iter_parquet(path: Path | str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the named columns, at most so many rows at a time; raise UserError as `read_parquet` does."""
+    with open_parquet(path, columns) as file:
+        read = 0
+        for batch in file.iter_batches(rows, columns=columns):
+            read += batch.num_rows
+            yield batch.select(columns)
+        if read != file.metadata.num_rows:
+            raise UserError(
+                f"{path} is not a whole parquet file: it has {read:,} of {file.metadata.num_rows:,} rows; {ANEW}"
+            )
+
+
 def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     """Read as `read_parquet` does, but unpack the columns into the file `copy` and map it into memory.
 
@@ -65,15 +84,31 @@ def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     """
     with open_parquet(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
-        # Given a name instead, Arrow's writer would leave the file open, which Windows then doesn't rename.
-        with (
-            replacing(copy) as temporary,
-            pa.OSFile(str(temporary), "wb") as sink,
-            pa.ipc.new_file(sink, schema) as writer,
-        ):
-            for batch in file.iter_batches(BATCH, columns=columns):
-                writer.write_batch(batch.select(columns))
+    # Given a name instead, Arrow's writer would leave the file open, which Windows then doesn't rename.
+    with (
+        replacing(copy) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
+        for batch in iter_parquet(path, columns, BATCH):
+            writer.write_batch(batch)
     return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
+
+
+def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows, so many at a time: the bytes written then do not depend on how their source was cut."""
+    pending: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        pending.append(table)
+        count += table.num_rows
+        while count >= rows:
+            whole = pa.concat_tables(pending)
+            yield whole.slice(0, rows).combine_chunks()
+            pending = [whole.slice(rows)]
+            count -= rows
+    if count:
+        yield pa.concat_tables(pending).combine_chunks()
 
 
 def write_parquet(path: Path | str, table: pa.Table) -> None:

@@ -102,11 +102,17 @@ def select(
             yield pa.table({"id": own[found], "text": text, "label": rows["label"]}).filter(pc.not_equal(text, ""))
 
 
-def tidy(rows: pa.Table) -> pa.Table:
-    """Sort selected rows by id, keep one of each, and spell the ids as 16 hex digits."""
+def first_of_each(rows: pa.Table) -> pa.Table:
+    """Sort selected rows by id, and keep one of each; texts become of a type that has no limit to their sum."""
+    rows = rows.set_column(1, "text", rows["text"].cast(pa.large_string()))
     rows = rows.sort_by([("id", "ascending"), ("text", "ascending")])
     ids = rows["id"].to_numpy()
-    rows = rows.filter(pa.array(np.diff(ids, prepend=~ids[:1]) != 0)).combine_chunks()
+    return rows.filter(pa.array(np.diff(ids, prepend=~ids[:1]) != 0)).combine_chunks()
+
+
+def tidy(rows: pa.Table) -> pa.Table:
+    """Return what `first_of_each` does, with the ids as 16 hex digits."""
+    rows = first_of_each(rows)
     return rows.set_column(0, "id", pa.array([f"{key:016x}" for key in rows["id"].to_pylist()], pa.string()))
 
 

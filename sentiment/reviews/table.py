@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
-from sentiment.core.parquet import ANEW, BATCH, open_parquet
+from sentiment.core.parquet import BATCH, iter_parquet, open_parquet
 from sentiment.core.texts import MAX_CHARACTERS
 
 SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
@@ -19,17 +19,14 @@ SCHEMA = pa.schema([("text", pa.string()), ("label", pa.int8())])
 
 def read_reviews(path: Path | str) -> Iterator[pa.Table]:
     """Yield a file's reviews, checked, BATCH at a time; raise UserError as `read_parquet` and `check` do."""
-    with (
-        open_parquet(path, SCHEMA.names) as file,
-        tqdm(total=file.metadata.num_rows, desc=str(path), unit=" rows") as bar,
-    ):
-        if not bar.total:
+    with open_parquet(path, SCHEMA.names) as file:
+        total = file.metadata.num_rows
+        if not total:
             check(file.schema_arrow.empty_table(), str(path))
-        for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
+    with tqdm(total=total, desc=str(path), unit=" rows") as bar:
+        for batch in iter_parquet(path, SCHEMA.names, BATCH):
             yield check(pa.Table.from_batches([batch]), str(path), np.arange(bar.n, bar.n + batch.num_rows))
             bar.update(batch.num_rows)
-        if bar.n != bar.total:
-            raise UserError(f"{path} is not a whole parquet file: it has {bar.n:,} of {bar.total:,} rows; {ANEW}")
 
 
 def check(table: pa.Table, place: str, rows: NDArray[np.integer] | None = None) -> pa.Table:

@@ -1,6 +1,6 @@
 """From the files of a split to one checked parquet file, in memory that does not grow with them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import reduce
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sentiment.core.errors import UserError
 from sentiment.core.files import replacing, size_of
 from sentiment.core.labels import LABELS
-from sentiment.core.parquet import WRITING
+from sentiment.core.parquet import WRITING, regroup
 from sentiment.reviews.table import SCHEMA, check
 from sentiment.sources.catalog import Condition, DatasetEntry, SplitName
 from sentiment.sources.label_reader import DROPPED, LabelReader, declared_labels
@@ -81,7 +81,7 @@ def write_split(reader: SplitReader, target: Path) -> None:
     """Write what the reader yields, whole or not at all; raise UserError where rows or a label are missing."""
     with replacing(target) as temporary:
         with pq.ParquetWriter(temporary, SCHEMA, **WRITING) as writer:
-            for table in _regroup(reader):
+            for table in regroup(reader, ROW_GROUP):
                 writer.write_table(table)
         place = ", ".join(map(str, reader.paths)) + f" ({reader.split})"
         expected = reader.entry.splits[reader.split].rows
@@ -95,18 +95,6 @@ def write_split(reader: SplitReader, target: Path) -> None:
         for label, name in LABELS.items():
             if not reader.kept[label]:
                 raise UserError(f"{place} has no {name} review: at least one of each label is needed")
-
-
-def _regroup(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the same rows ROW_GROUP at a time, so that the bytes written do not depend on how their source was cut."""
-    pending = SCHEMA.empty_table()
-    for table in tables:
-        pending = pa.concat_tables([pending, table])
-        while pending.num_rows >= ROW_GROUP:
-            yield pending.slice(0, ROW_GROUP).combine_chunks()
-            pending = pending.slice(ROW_GROUP)
-    if pending.num_rows:
-        yield pending.combine_chunks()
 
 
 def _choose(

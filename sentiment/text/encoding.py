@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentiment.core.errors import UserError, loading
 from sentiment.core.params import Tokenize
@@ -193,6 +192,10 @@ class BareEncoder:
         # A review that says "[SEP]" means the letters, not the token.
         self.tokenizer.encode_special_tokens = True
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Build a copy in another process as this one was built: a tokenizer that is pickled forgets the above."""
+        return BareEncoder, (self.tokenizer, self.special, self.params, self.emoji_names)
+
     def __call__(self, texts: Iterable[str]) -> Iterator["Encoded"]:
         """Yield each review's encoding, a chunk at a time so that memory stays bounded."""
         return _encode(texts, self.ids, self.emoji_names, self.special, self.params)
@@ -248,18 +251,6 @@ def truncate(ids: list[int], room: int, params: Tokenize) -> list[int]:
 def head_of(room: int, params: Tokenize) -> int:
     """Return how many of the `room` ids that a longer review keeps come from its beginning."""
     return round(room * params.head_share)
-
-
-def statistics(tokens: NDArray[np.integer], unknown: int, max_length: int) -> dict[str, Any]:
-    """Summarize reviews by their `tokens` before truncation, special ones included, and how many are `unknown`."""
-    return {
-        "tokens": int(tokens.sum()),
-        "tokens_p50": float(np.percentile(tokens, 50)),
-        "tokens_p95": float(np.percentile(tokens, 95)),
-        "tokens_max": int(tokens.max()),
-        "truncated_share": float((tokens > max_length).mean()),
-        "unknown_share": unknown / int(tokens.sum()),
-    }
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,10 @@ def parts(text: str, count: int) -> list[str]:
 
     Each cut is at the end of the sentence that is closest to where an even cut would be.
     """
+    if count == 1:
+        return [text]
     *ends, last = [place.stop for place in sentences_of(text)] or [len(text)]
-    if count == 1 or not ends:
+    if not ends:
         return [text]
     shares = (last * part / count for part in range(1, count))
     cuts = sorted({min(ends, key=lambda end: abs(end - share)) for share in shares})

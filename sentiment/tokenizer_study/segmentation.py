@@ -9,7 +9,8 @@ import numpy as np
 
 from sentiment.core.errors import UserError
 from sentiment.core.files import OWN
-from sentiment.text.encoding import Encoded, load_tokenizer, statistics
+from sentiment.text.encoding import Encoded, load_tokenizer
+from sentiment.text.statistics import statistics
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -68,7 +69,7 @@ def figures(
     has the pieces of every telling word.
     """
     count = sum(len(WORD.findall(text)) for text in texts)
-    tokens = np.array([review.tokens for review in encoded])
+    tokens = Counter(review.tokens for review in encoded)
     found = statistics(tokens, sum(review.unknown for review in encoded), max_length)
     special = tokenizer.num_special_tokens_to_add() * len(texts)
     telling = [word for words in TELLING.values() for word in words]

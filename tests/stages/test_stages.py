@@ -205,31 +205,25 @@ def test_tokenize_warns_where_the_tokenizer_was_not_made_for_the_reviews_to_lear
     assert "warning: the tokenizer was not made for the training reviews: their words take" in said
 
 
-def test_training_reviews_are_learnt_from_whole_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    reviews = pa.table({"id": ["x", "y"], "text": ["Good. Fun. Short.", "bad"], "label": pa.array([1, 0], pa.int8())})
-    monkeypatch.setattr(tokenize, "CHUNK", 1)
-
-    assert tokenize.cut_into_parts(reviews, [1]).equals(reviews)
-    assert tokenize.cut_into_parts(reviews, [1, 3]).to_pydict() == {
-        "id": ["x", "y", "x", "x", "x", "y"],
-        "text": ["Good. Fun. Short.", "bad", "Good.", "Fun.", "Short.", "bad"],
-        "label": [1, 0, 1, 1, 1, 0],
-    }
-
-
-def test_sentences_are_those_of_reviews_from_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sentences_are_those_of_reviews_from_among_all(
+    folder: Path, pretrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pretrained, "models/pretrained")
     texts = [f"Begin {row}. End!" for row in range(9)]
     labels = pa.array([row % 2 for row in range(9)], pa.int8())
     reviews = pa.table({"id": [str(row) for row in range(9)], "text": texts, "label": labels})
+    for split in tokenize.SPLITS:
+        write_parquet(Path(f"data/subsampled/{split}.parquet"), reviews)
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("max_length: 192", "max_length: 32"))
 
-    everything = [sentence for row in range(9) for sentence in (f"Begin {row}.", "End!")]
-    assert tokenize.cut_into_sentences(reviews)["text"].to_pylist() == everything
+    def ids() -> list[str]:
+        return pq.read_table("data/tokenized/validation_sentences.parquet")["id"].to_pylist()
+
+    tokenize.main()
+    assert ids() == [str(row) for row in range(9) for _ in range(2)]
     monkeypatch.setattr(tokenize, "REVIEWS_IN_SENTENCES", 3)
-    assert tokenize.cut_into_sentences(reviews).to_pydict() == {
-        "id": ["0", "0", "4", "4", "8", "8"],
-        "text": ["Begin 0.", "End!", "Begin 4.", "End!", "Begin 8.", "End!"],
-        "label": [0] * 6,
-    }
+    tokenize.main()
+    assert ids() == ["0", "0", "4", "4", "8", "8"]
 
 
 def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentiment.core import parquet
 from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.core.params import Cleaning
-from sentiment.core.parquet import BATCH, map_parquet, read_parquet, write_parquet
+from sentiment.core.parquet import BATCH, map_parquet, read_parquet, regroup, write_parquet
 from sentiment.core.texts import MAX_CHARACTERS
-from sentiment.reviews import table as module
 from sentiment.reviews.selection import survey
 from sentiment.reviews.table import check, read_reviews
 
@@ -46,10 +47,20 @@ def test_a_mapped_table_is_the_one_that_would_be_read(
     folder = tmp_path_factory.mktemp("mapped")
     write_parquet(folder / "a.parquet", table_of(rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BATCH", mapped)
+        patch.setattr(parquet, "BATCH", mapped)
         table = map_parquet(folder / "a.parquet", ["label", "text"], folder / "a.arrow")
     assert table.equals(read_parquet(folder / "a.parquet", ["label", "text"]))
     assert {path.name for path in folder.iterdir()} == {"a.parquet", "a.arrow"}
+
+
+@given(cuts=st.lists(st.integers(0, 30), max_size=6), rows=st.integers(1, 30))
+def test_rows_are_grouped_alike_however_they_were_cut(cuts: list[int], rows: int) -> None:
+    table = table_of([(f"review {i}", i % 2) for i in range(30)])
+    places = [0, *sorted(cuts), 30]
+    groups = list(regroup((table.slice(a, b - a) for a, b in pairwise(places)), rows))
+    assert [group.num_rows for group in groups] == [rows] * (30 // rows) + [30 % rows] * (30 % rows > 0)
+    assert pa.concat_tables(groups).equals(table)
+    assert all(group["text"].num_chunks == 1 for group in groups)
 
 
 def test_a_mapped_table_takes_no_memory_of_its_own(tmp_path: Path) -> None:

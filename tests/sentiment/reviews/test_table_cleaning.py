@@ -88,7 +88,7 @@ def test_empty_contradictory_and_duplicate_rows_are_dropped_and_counted_apart(cl
     kept = zip(reviews["text"].to_pylist(), reviews["label"].to_pylist(), strict=True)
     assert sorted(kept) == [("Good", 1), ("bad", 0)]
     assert counts == {"read": 8, "empty": 2, "contradictory": 3, "duplicate": 1}
-    assert reviews.schema.types == [pa.string(), pa.string(), pa.int8()]
+    assert reviews.schema.types == [pa.string(), pa.large_string(), pa.int8()]
 
 
 def test_a_table_without_any_text_is_all_counted_as_empty(cleaning: Cleaning) -> None:
