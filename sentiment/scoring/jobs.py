@@ -145,10 +145,11 @@ def _check_distinct(jobs: list[Job]) -> None:
     for output, names in sources.items():
         if len(names) > 1:
             raise UserError(f"{' and '.join(names)} would both become {output}: score them into two directories")
-    inputs = {_identity(job.source) for job in jobs}
-    for output in sources:
-        if _identity(output) in inputs:
-            raise UserError(f"{output} is one of the files to score: name another directory with -o")
+    folders = {_identity(parent_of(job.source)): job.source for job in jobs}
+    for job in jobs:
+        if source := folders.get(_identity(parent_of(job.output))):
+            # The next run would take the outputs for inputs.
+            raise UserError(f"{source} is in the directory that -o names: name another one")
 
 
 def _identity(name: str) -> str:

@@ -33,6 +33,8 @@ STORE = 100 * 1024 * 1024
 """Bytes of Ray's object store on this machine; only the model goes through it."""
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers are as nice to other work as the command is; by default they would be nicer.
+    "RAY_worker_niceness": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # By default, a task whose worker ran out of memory is tried again without end.
     "RAY_task_oom_retries": str(TRIES - 1),
