@@ -146,6 +146,7 @@ ELSEWHERE = {
     "python -m benchmarks.serving": QUIET,
     "python -m benchmarks.waiting": QUIET,
     "python -m benchmarks.scoring FOLDER": QUIET,
+    "python -m benchmarks.workers FOLDER": QUIET,
     "python -m benchmarks.imdb FOLDER": HOURS,
     "python -m benchmarks.soups FOLDER": HOURS,
     "make bench": QUIET,
