@@ -118,7 +118,8 @@ def placed(name: str) -> Iterator[Path]:
             yield copy
             copy_files(str(copy), path, source_filesystem=LocalFileSystem(), destination_filesystem=files)
         return
-    notes = Path(name).parent / NOTES
+    folder = Path(name).parent
+    notes = folder if folder.name == NOTES else folder / NOTES
     notes.mkdir(parents=True, exist_ok=True)
     temporary = notes / f"{uuid4().hex}{TEMPORARY}"
     try:

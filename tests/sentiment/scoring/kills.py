@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -51,35 +50,43 @@ class Scoring:
 
     def start(self, output: str, *more: str) -> subprocess.Popen[bytes]:
         command = [*PREDICT, "in", "-o", output, "--model", str(self.model), *more]
-        return subprocess.Popen(command, cwd=self.folder, env=environment(), stderr=subprocess.PIPE)
+        with (self.folder / "said").open("wb") as said:
+            return subprocess.Popen(command, cwd=self.folder, env=environment(), stderr=said)
 
-    def run(self, output: str, *more: str) -> str:
-        process = self.start(output, *more)
-        said = process.communicate()[1].decode()
-        assert process.returncode == 0, said[-3000:]
-        return said
+    def run(self, output: str, *more: str) -> None:
+        """Score to the end."""
+        status = self.start(output, *more).wait()
+        assert status == 0, (self.folder / "said").read_text()[-3000:]
 
     def kill(self, kills: int, draw: random.Random) -> Counter[str]:
-        """Kill as often, a worker or the driver at random moments; return how often which. The run ends whole."""
+        """Kill a worker or the driver at random moments until so often; return how often which.
+
+        What was killed is run again, and must end with the bytes of one process.
+        """
         hit: Counter[str] = Counter()
-        output = f"killed {draw.random()}"
+        runs = 0
         while hit.total() < kills:
-            process = self.start(output, "--workers", "2")
-            while hit.total() < kills and self._await_output(process, output, draw):
-                ended = self._kill_one(process, draw)
-                hit[ended] += 1
-                if ended == "driver":
-                    break
-            if process.poll() is None and hit.total() >= kills:
-                process.communicate()
-            if process.poll() == 0 and hit.total() < kills:
-                output = f"killed {draw.random()}"
-        self.run(output, "--workers", "2")
-        assert outputs(self.folder / output) == self.expected, "a killed run ended with other bytes"
+            runs += 1
+            output = f"killed{runs}"
+            while not self._survives(output, kills, hit, draw):
+                pass
+            self.run(output, "--workers", "2")
+            assert outputs(self.folder / output) == self.expected, "a killed run ended with other bytes"
         return hit
 
-    def _await_output(self, process: subprocess.Popen[bytes], output: str, draw: random.Random) -> bool:
-        """Wait until one more file is there, and a moment longer; say whether the run still goes on."""
+    def _survives(self, output: str, kills: int, hit: Counter[str], draw: random.Random) -> bool:
+        """Start two workers and kill one now and then, or the driver; say whether that came to its own end."""
+        process = self.start(output, "--workers", "2")
+        while hit.total() < kills and self._goes_on(process, output, draw):
+            killed = self._kill_one(process, draw)
+            hit[killed] += 1
+            if killed == "driver":
+                return False
+        process.wait()
+        return True
+
+    def _goes_on(self, process: subprocess.Popen[bytes], output: str, draw: random.Random) -> bool:
+        """Wait until one more record is there, and a moment longer; say whether the run still goes on."""
         records = self.folder / output / ".scoring"
         before = len(list(records.rglob("*.json")))
         while process.poll() is None and len(list(records.rglob("*.json"))) == before:
@@ -89,19 +96,19 @@ class Scoring:
 
     def _kill_one(self, process: subprocess.Popen[bytes], draw: random.Random) -> str:
         below = psutil.Process(process.pid).children(recursive=True)
-        workers = [child for child in below if "ray::_do" in "".join(_command(child)[:1])]
+        workers = [child for child in below if _command(child).startswith("ray::_do")]
         if workers and draw.random() < 0.5:
             draw.choice(workers).kill()
             return "worker"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
+        process.wait()
         _, alive = psutil.wait_procs(below, timeout=SURVIVAL)
-        assert not alive, f"{SURVIVAL} s after the driver there is still {[_command(child)[:3] for child in alive]}"
+        assert not alive, f"{SURVIVAL} s after the driver there is still {list(map(_command, alive))}"
         return "driver"
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _command(process: psutil.Process) -> str:
     try:
-        return process.cmdline()
+        return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
-        return []
+        return ""
