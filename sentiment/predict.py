@@ -126,7 +126,7 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: IO[bytes]
         threads = stack.enter_context(mapping_of(arguments.threads))
         kept = journal.Journal(scores, journal.key_of(path, arguments.model, options.text, options.reading), threads)
         progress = stack.enter_context(tqdm(desc="score", unit="review"))
-        scorer = Scorer(predictor, kept.map, progress.update)
+        scorer = Scorer(predictor, kept.map, progress.reset, progress.update)
         outcome = score_table(path, source, (output, rejects), options, scorer, form=form)
     scores.unlink(missing_ok=True)
     print(f"{outcome.rows - outcome.set_aside:,} of {outcome.rows:,} rows scored")

@@ -75,7 +75,7 @@ def in_this_process(options: Options, key: str, predictor: Predictor, threads: i
         with mapping_of(threads) as mapping:
             while todo:
                 job = todo.popleft()
-                yield job, attempt(job, options, key, Scorer(predictor, mapping, progress.scored))
+                yield job, attempt(job, options, key, Scorer(predictor, mapping, progress=progress.scored))
 
     return work
 

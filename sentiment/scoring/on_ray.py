@@ -8,7 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from sentiment.core.files import sha256
 from sentiment.scoring.directory import Workers
 from sentiment.scoring.jobs import Job
 from sentiment.scoring.perform import attempt
+from sentiment.scoring.places import is_remote
 from sentiment.scoring.progress import Progress
 from sentiment.scoring.records import Record
 from sentiment.scoring.table import Options, Scorer
@@ -107,10 +108,12 @@ def in_workers(options: Options, key: str, model: Path, workers: int | None) -> 
         raise UserError(fault)
     task = ray.remote(num_cpus=1, max_retries=TRIES - 1)(_do)
 
+    cluster = bool(os.environ.get(ADDRESS))
+
     def room() -> int:
         # On a cluster, which may grow, a number of workers is one of tasks at a time.
         if workers:
-            return workers if os.environ.get(ADDRESS) else QUEUED * workers
+            return workers if cluster else QUEUED * workers
         return QUEUED * max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def work(todo: deque[Job], progress: Progress) -> Iterator[tuple[Job, Record | str]]:
@@ -118,7 +121,8 @@ def in_workers(options: Options, key: str, model: Path, workers: int | None) -> 
         while todo or waiting:
             while todo and len(waiting) < room():
                 job = todo.popleft()
-                waiting[task.remote(job, options, key, shipped)] = job
+                # Elsewhere, names are read from another folder.
+                waiting[task.remote(_absolute(job) if cluster else job, options, key, shipped)] = job
             (ready,), _ = ray.wait(list(waiting), num_returns=1)
             job = waiting.pop(ready)
             try:
@@ -133,6 +137,11 @@ def in_workers(options: Options, key: str, model: Path, workers: int | None) -> 
             yield job, found
 
     return work
+
+
+def _absolute(job: Job) -> Job:
+    source, output = (name if is_remote(name) else str(Path(name).absolute()) for name in (job.source, job.output))
+    return replace(job, source=source, output=output, pieces=tuple(map(_absolute, job.pieces)))
 
 
 def _do(job: Job, options: Options, key: str, shipped: Shipped) -> Record | str:

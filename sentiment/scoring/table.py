@@ -36,10 +36,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Scorer:
-    """What scores: a predictor, and how it is called for chunks of texts; `progress` is told of rows that are done."""
+    """What scores: a predictor, and how it is called for chunks of texts.
+
+    `expect` is told of a table's rows before they are read, `progress` of those that are done.
+    """
 
     predictor: Predictor
     mapping: Mapping = map
+    expect: Callable[[int], object] = lambda _: None
     progress: Callable[[int], object] = lambda _: None
 
 
@@ -93,6 +97,7 @@ def score_table(
         spelled.append(spelling)
         return found
 
+    scorer.expect(contents.rows)
     output, rejects = outputs
     set_aside = 0
     with open_writer(output, form, extend(contents.schema, added), contents.json) as write:
