@@ -32,19 +32,21 @@ QUEUED = 2
 """Tasks per worker that wait or run: a worker has its next one at hand, and a killed driver leaves few behind."""
 STORE = 100 * 1024 * 1024
 """Bytes of Ray's object store on this machine; only the model goes through it."""
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Workers are as nice to other work as the command is; by default they would be nicer.
-    "RAY_worker_niceness": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # By default, a task whose worker ran out of memory is tried again without end.
     "RAY_task_oom_retries": str(TRIES - 1),
-    # Ray's agents try so long to report that their node is gone, before they end.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
-    # A busy machine takes longer than the default minute.
-    "RAY_raylet_start_wait_time_s": "300",
 }
-"""Read by Ray when it is loaded or its processes start."""
+"""Read by Ray when it is loaded."""
+HERE = {
+    # Workers are as nice to other work as the command is; by default they would be nicer.
+    "RAY_worker_niceness": "0",
+    # When the command was killed, Ray's agents end within seconds, and don't try for a minute to report it.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+}
+"""Read by Ray's processes on this machine when they start."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def connected(workers: int | None) -> Iterator[int | None]:
 
     Raises UserError where Ray is not installed, does not start or does not answer.
     """
-    for name, value in SETTINGS.items():
+    address = os.environ.get(ADDRESS)
+    for name, value in (SETTINGS if address else SETTINGS | HERE).items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -71,31 +74,41 @@ def connected(workers: int | None) -> Iterator[int | None]:
             f"--workers and {ADDRESS} need Ray: pip install --requirement requirements-scale.txt; without either, one "
             "process scores"
         ) from None
-    address = os.environ.get(ADDRESS)
     terminate = signal.getsignal(signal.SIGTERM)
-    try:
-        if address:
-            # The cluster has the packages, but not this project.
-            code = {"py_modules": [str(Path(__file__).parents[1])]}
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR", runtime_env=code)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=workers or os.cpu_count(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-                object_store_memory=STORE,
-            )
-    except Exception as error:  # it raises nothing more special
-        where = f"no cluster answers at {address}, which {ADDRESS} names" if address else "Ray does not start"
-        raise UserError(f"{where}: {reason(error)}") from None
+    if address:
+        _connect(address)
+    else:
+        _start(workers)
     # Ray puts a handler of its own in its place, which would leave without a word.
     signal.signal(signal.SIGTERM, terminate)
     try:
         yield workers
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    # The cluster has the packages, but not this project.
+    code = {"py_modules": [str(Path(__file__).parents[1])]}
+    try:
+        ray.init(address=address, runtime_env=code, **QUIET)
+    except Exception as error:  # it raises nothing more special
+        raise UserError(f"no cluster answers at {address}, which {ADDRESS} names: {reason(error)}") from None
+
+
+def _start(workers: int | None) -> None:
+    import ray
+
+    for left in reversed(range(TRIES)):
+        try:
+            ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=STORE, **QUIET)
+            return
+        except Exception as error:  # it raises nothing more special
+            # On a busy machine its processes may not be there within the half minute that it gives them.
+            if not left:
+                raise UserError(f"Ray does not start: {reason(error)}") from None
 
 
 def in_workers(options: Options, key: str, model: Path, workers: int | None) -> Workers:

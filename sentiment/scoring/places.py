@@ -113,8 +113,8 @@ def placed(name: str) -> Iterator[Path]:
     """
     if is_remote(name):
         files, path = _open(name)
-        with TemporaryDirectory() as folder:
-            copy = Path(folder, "copy")
+        with TemporaryDirectory() as place:
+            copy = Path(place, "copy")
             yield copy
             copy_files(str(copy), path, source_filesystem=LocalFileSystem(), destination_filesystem=files)
         return
