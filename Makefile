@@ -99,6 +99,7 @@ audit: .venv/test.stamp ## Look all dependencies up in the package index's advis
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-app.txt requirements-app.in
+	@$(ACTIVATE) && $(COMPILE) --output-file requirements-scale.txt requirements-scale.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 	@# A local build's suffix (+cpu) is no version that others can install.
 	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt && rm requirements.txt.tmp
@@ -132,8 +133,8 @@ endef
 	$(BIN)/python -m pip install --quiet --requirement requirements-app.txt
 	@touch $@
 
-.venv/test.stamp: .venv/app.stamp requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+.venv/test.stamp: .venv/app.stamp requirements-scale.txt requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-scale.txt --requirement requirements-dev.txt
 	@touch $@
 
 # What tests drive beside the project's packages: a browser (Debian's, or Playwright's own), an SSH server, and what else

@@ -11,8 +11,8 @@ import pyarrow as pa
 from sentiment.core.errors import UserError
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
-from sentiment.predict import check, extend, holds_texts, score_rows
 from sentiment.scoring.added_columns import name_added, renaming
+from sentiment.scoring.rows import check, extend, holds_texts, score_rows
 from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
 from sentiment.text.spelling import Spelled

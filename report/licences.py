@@ -1,6 +1,7 @@
 """List the licences of everything that is pinned, as the installed packages state them.
 
-Reads   requirements.txt, requirements-app.txt, requirements-dev.txt, and the packages' metadata
+Reads   requirements.txt, requirements-app.txt, requirements-scale.txt, requirements-dev.txt, and the packages'
+        metadata
 Writes  docs/licences.md
 
     python -m report.licences    (make licences)
@@ -18,6 +19,7 @@ DOCUMENT = Path("docs/licences.md")
 PARTS = {
     "requirements.txt": "The pipeline",
     "requirements-app.txt": "The web page, beside those",
+    "requirements-scale.txt": "Several machines, beside those",
     "requirements-dev.txt": "Tests and development, beside those",
 }
 PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)

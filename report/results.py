@@ -37,6 +37,7 @@ COMMANDS = {
     "tolerance": "python -m benchmarks.tolerance",
     "transfer": "make transfer",
     "waiting": "python -m benchmarks.waiting",
+    "workers": "python -m benchmarks.workers FOLDER",
 }
 """What writes benchmarks/NAME.json, by NAME."""
 

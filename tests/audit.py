@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.project import ROOT
 
-FILES = ("requirements.txt", "requirements-app.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-app.txt", "requirements-scale.txt", "requirements-dev.txt")
 UNREACHED = "nothing was audited: the index's advisories can't be reached from here; run make audit where they can"
 
 

@@ -2,13 +2,14 @@
 
 Writes  benchmarks/soak.json    how many kills of what, and where they hit
 
-    python -m tests.soak [--kills 27] [--seed 1] [--folder FOLDER]
+    python -m tests.soak [--kills 27] [--scoring 20] [--seed 1] [--folder FOLDER]
 
 In a shrunken copy of this project: `train` is killed (SIGKILL, the whole process tree) three times in a row, then left
 alone, and must end with the weights, metrics and curves of a run that was never killed; half of the kills hit while a
 checkpoint is being written. Then every stage is killed under `dvc repro`: each of its outputs must be absent or whole,
 and the next `dvc repro`, which may not take results from the cache, must end with the old dvc.lock. Ends with an error
-where any of it does not hold. DVC does not write its own files, dvc.lock and .dvc/tmp/rwlock, whole or not at all:
+where any of it does not hold. Last, two workers score files, and they or their driver are killed: the outputs must be
+those of one process. DVC does not write its own files, dvc.lock and .dvc/tmp/rwlock, whole or not at all:
 where a kill left a part of one, it is mended as a person has to, and counted.
 """
 
@@ -26,11 +27,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from sentiment.core.files import write_json
 from sentiment.core.schemas import read_yaml
 from tests.project import ROOT, Project, shrunken
+from tests.sentiment.scoring.kills import Scoring
 
 RESULTS = ROOT / "benchmarks/soak.json"
 KILLS_IN_A_ROW = 3
@@ -169,6 +172,7 @@ def kill_stages(project: Project, draw: random.Random) -> tuple[dict[str, int], 
 def main() -> None:
     parser = ArgumentParser("soak")
     parser.add_argument("--kills", type=int, default=27)
+    parser.add_argument("--scoring", type=int, default=20, help="kills of workers that score, and of their driver")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="an empty folder for the copy; a temporary one by default")
     arguments = parser.parse_args()
@@ -180,10 +184,14 @@ def main() -> None:
         draw = random.Random(arguments.seed)
         hit = kill_train(project, arguments.kills, draw)
         stages, parts = kill_stages(project, draw)
+        reviews = pq.read_table(project.folder / "data/subsampled/train.parquet", columns=["text"])
+        scoring = Scoring(project.folder / "scoring", project.folder / "models/exported", reviews, times=5)
+        scored = scoring.kill(arguments.scoring, draw)
     write_json(
         RESULTS,
         {
             "train": {"kills": hit.total(), "hit": hit},
+            "scoring": {"kills": scored.total(), "hit": scored},
             "stages": {
                 "kills": sum(stages.values()),
                 "by_stage": stages,

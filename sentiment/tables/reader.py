@@ -35,6 +35,7 @@ from sentiment.tables.delimited import Delimited
 from sentiment.tables.fasttext import FastText, is_fasttext
 from sentiment.tables.folders import Folder
 from sentiment.tables.json_table import JsonTable
+from sentiment.tables.row_groups import groups_with
 from sentiment.tables.rows import ANEW, BadRow, Contents, Row, check_columns
 from sentiment.tables.source import find_source
 from sentiment.tables.spreadsheets import Sheet
@@ -61,7 +62,7 @@ class Reader:
     error about one that is missing. Without, all columns are read, those of JSON objects in the types that a first pass
     finds, and such a row is bad, too, if its column `text` holds anything but text or null. `reading` says what a file
     does not; `notes` are sentences about what was found instead. Raises UserError naming the file, the row where there
-    is one, and the remedy, which `ask` words.
+    is one, and the remedy, which `ask` words. Of a parquet file, no more than `rows` are read.
     """
 
     def __init__(
@@ -75,12 +76,13 @@ class Reader:
         text: str = "",
         reading: Reading | None = None,
         ask: Ask = as_field,
+        rows: range | None = None,
     ) -> None:
         if path.is_file() and path.stat().st_size == 0:
             wanted = f"the columns {', '.join(columns)}" if columns else "rows"
             raise UserError(f"{path} is empty: give a file with {wanted}")
         reading = reading or Reading()
-        self.path, self.bad_rows, self.columns, self.ask = path, bad_rows, columns, ask
+        self.path, self.bad_rows, self.columns, self.ask, self.rows = path, bad_rows, columns, ask, rows
         self.source = find_source(path, form)
         self.encoding, notes = encoding_of(self.source, reading, ask)
         self.table = self._open_table(reading, text)
@@ -103,7 +105,7 @@ class Reader:
         """
         if self.table is None:
             with self._parquet() as file:
-                return Contents(file.schema_arrow.remove_metadata(), file.metadata.num_rows)
+                return Contents(file.schema_arrow.remove_metadata(), len(self._wanted(file)))
         found = self.table.contents
         if len(found.foreign) > 1 and self.bad_rows == "set aside" and self._remedy != ANEW:
             raise UserError(
@@ -140,17 +142,25 @@ class Reader:
             return list(file.schema_arrow.names)
 
     def _parquet_batches(self) -> Iterator[Batch]:
-        size, done = self.path.stat().st_size, 0
+        size = self.path.stat().st_size
         with self._parquet() as file:
-            for batch in file.iter_batches(BATCH, columns=self.columns):
-                numbers = np.arange(done, done + batch.num_rows)
-                done += batch.num_rows
+            wanted = self._wanted(file)
+            groups, done = groups_with(wanted, file.metadata)
+            for found in file.iter_batches(BATCH, row_groups=groups, columns=self.columns):
+                start, end = max(done, wanted.start), min(done + found.num_rows, wanted.stop)
+                skipped, done = start - done, done + found.num_rows
+                if start >= end:
+                    continue
+                batch, numbers = found.slice(skipped, end - start), np.arange(start, end)
                 if self.columns:
                     table = pa.table({name: _plain(batch.column(name)) for name in self.columns})
                 else:
                     table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
                     self._check_unicode(table, numbers)
                 yield Batch(numbers, table, [], size * done // file.metadata.num_rows)
+
+    def _wanted(self, file: pq.ParquetFile) -> range:
+        return range(file.metadata.num_rows) if self.rows is None else self.rows
 
     def _check_unicode(self, table: pa.Table, numbers: NDArray[np.int64]) -> None:
         try:

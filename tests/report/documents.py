@@ -103,6 +103,17 @@ COVERED = {
     "dvc exp run -S 'compare_tokenizers.pretrained=[roberta-base]'": (
         "tests/stages/test_compare_tokenizers.py::test_a_tokenizer_of_the_users_own_is_compared_too"
     ),
+    "python -m sentiment.predict reviews/ -o scored/": (
+        "tests/sentiment/scoring/test_several_files.py::"
+        "test_a_directory_is_scored_file_by_file_under_names_that_keep_the_endings"
+    ),
+    "python -m sentiment.predict reviews/ -o scored/ --workers 8": (
+        "tests/sentiment/scoring/test_on_ray.py::test_killed_workers_and_drivers_lose_nothing_and_score_nothing_twice"
+    ),
+    "python -m sentiment.predict 's3://bucket/reviews/*.parquet' -o s3://bucket/scored/": (
+        "tests/sentiment/scoring/test_remote.py::"
+        "test_a_remote_folder_is_scored_into_another_and_a_rerun_finds_nothing_to_do"
+    ),
     "python -m tests.hub_server FOLDER": (
         "tests/hub/test_downloads.py::test_the_hubs_bytes_arrive_and_are_announced_before"
     ),
@@ -159,6 +170,7 @@ ELSEWHERE = {
     "python -m benchmarks.waiting": QUIET,
     "python -m benchmarks.scoring FOLDER": QUIET,
     "python -m benchmarks.preparing FOLDER": QUIET,
+    "python -m benchmarks.workers FOLDER": QUIET,
     "python -m benchmarks.imdb FOLDER": HOURS,
     "python -m benchmarks.soups FOLDER": HOURS,
     "make bench": QUIET,
@@ -176,5 +188,6 @@ ELSEWHERE = {
     "python -m sentiment.comparison main NAME": "the same as make compare",
     "python -m sentiment.verify_cache": "the same as make cache",
     "python -m deploy.push USER/NAME": "the same as make push",
+    "pip install --requirement requirements-scale.txt": "needs the package index",
 }
 """What no test can do, and why."""

@@ -170,7 +170,8 @@ def test_the_example_of_wordpiece_is_what_the_defaults_tokenizer_writes(document
 
 
 def test_every_test_that_a_document_names_exists() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/reliability.md").read_text(encoding="utf-8")))
+    documents = "".join((ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("reliability", "scale"))
+    named = set(re.findall(r"`(test_\w+)`", documents))
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 
     assert len(named) > 15

@@ -18,6 +18,7 @@ from sentiment import predict
 from sentiment.core.errors import UserError
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import FORMATS
+from sentiment.text.spelling import Spelled
 from tests.conftest import ROOT
 from tests.sentiment.scoring.files import Command, read, write
 
@@ -44,7 +45,7 @@ def test_rows_without_a_text_are_counted_and_set_aside(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sentiment.tables.reader.BATCH", 3)
-    monkeypatch.setattr(predict, "MAX_CHARACTERS", 20)
+    monkeypatch.setattr("sentiment.scoring.rows.MAX_CHARACTERS", 20)
     texts = ["good", None, 5, " \t", "bad", "x" * 21, ["good"]]
     Path("reviews.jsonl").write_text("\n".join(json.dumps({"text": text, "n": n}) for n, text in enumerate(texts)))
     command("reviews.jsonl", "-o", "scored.csv")
@@ -149,27 +150,27 @@ def test_a_file_in_another_encoding_is_refused_with_the_option_and_leaves_nothin
 def test_a_failed_run_goes_on_where_it_was_and_ends_with_the_same_bytes(
     command: Command, toy_reviews: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "CHUNK", 10)
+    monkeypatch.setattr("sentiment.scoring.rows.CHUNK", 10)
     write("reviews.csv", toy_reviews.append_column("number", pa.array(range(64))))
     command("reviews.csv", "-o", "whole.parquet")
-    done: list[int] = []
-    original = Predictor.score_texts
+    done: list[list[str]] = []
+    original = Predictor.read
 
-    def counted(self: Predictor, texts: list[str]) -> np.ndarray:
-        if len(done) in {2, 5}:
-            done.append(0)
+    def failing(self: Predictor, texts: list[str]) -> tuple[np.ndarray, Spelled]:
+        done.append(texts)
+        if len(done) == 3:
             raise MemoryError
-        done.append(len(texts))
         return original(self, texts)
 
-    monkeypatch.setattr(Predictor, "score_texts", counted)
-    for _ in range(2):
-        with pytest.raises(MemoryError):
-            command("reviews.csv", "-o", "scored.parquet")
-        assert not Path("scored.parquet").exists()
+    monkeypatch.setattr(Predictor, "read", failing)
+    with pytest.raises(MemoryError):
+        command("reviews.csv", "-o", "scored.parquet")
+    assert not Path("scored.parquet").exists()
+    done.clear()
+    done.extend([[]] * 3)
     command("reviews.csv", "-o", "scored.parquet")
 
-    assert sum(done) == 64
+    assert [text for texts in done for text in texts] == toy_reviews["text"].to_pylist()[20:]
     assert Path("scored.parquet").read_bytes() == Path("whole.parquet").read_bytes()
     assert sorted(path.name for path in Path().iterdir()) == ["reviews.csv", "scored.parquet", "whole.parquet"]
 
@@ -224,11 +225,12 @@ def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Pat
         (["*.csv", "-o", "scored.csv"], "scored.csv is a file, but several are to be written: name a directory"),
         (["reviews.csv", "scored.csv", "-o", "a.csv"], "several files are to be written, but a.csv names one"),
         (["*.tsv", "-o", "out"], "*.tsv matches no file: give files, a directory, or a pattern as 'reviews/*.csv'"),
-        ([".", "-o", "."], "reviews.csv is one of the files to score: name another directory with -o"),
+        ([".", "-o", "."], "scored.csv is in the directory that -o names: name another one"),
         (
-            ["reviews.*", "-o", "out", "--output-format", "jsonl"],
-            "reviews.csv and reviews.parquet would both become out/reviews.jsonl: score them into two directories",
+            ["reviews.csv", "-o", "a.csv", "--workers", "2"],
+            "--workers score into a directory: name one with -o, as a.csv/",
         ),
+        (["reviews.csv", "-o", "out/", "--workers", "0"], "--workers is 0, but must be 1 or more"),
     ],
 )
 def test_a_mistake_is_named_and_leaves_nothing(command: Command, arguments: list[str], message: str) -> None:

@@ -17,5 +17,10 @@ def write(name: str, table: pa.Table) -> None:
         append(table)
 
 
+def visible(folder: str) -> list[str]:
+    """Return the names in a folder of outputs, without those that are kept about them."""
+    return sorted(path.name for path in Path(folder).iterdir() if not path.name.startswith("."))
+
+
 def read(name: str) -> list[dict[str, str]]:
     return [row for batch in Reader(Path(name), bad_rows="stop", text="text") for row in batch.table.to_pylist()]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sentiment.core.errors import UserError
-from sentiment.scoring.jobs import Job, left_out, plan
+from sentiment.scoring.jobs import Job, goes_into_a_file, left_out, plan
 
 
 @pytest.fixture(autouse=True)
@@ -21,14 +21,12 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("inputs", "output", "jobs"),
     [
-        (["a.csv"], "out", [("a.csv", "out")]),
-        (["-"], "-", [("-", "-")]),
-        (["a.csv"], "in", [("a.csv", "in/a.csv")]),
-        (["[1].csv"], "out.csv", [("[1].csv", "out.csv")]),
-        (["in"], "out", [("in/a.csv", "out/a.csv")]),
-        (["in/**/c.csv"], "out", [("in/deep/c.csv", "out/c.csv")]),
-        (["[aB].*", "a.csv", "./a.csv"], "out/", [("./a.csv", "out/a.csv"), ("B.TSV", "out/B.TSV")]),
-        (["a.csv", "missing.csv"], "out", [("a.csv", "out/a.csv"), ("missing.csv", "out/missing.csv")]),
+        (["a.csv"], "in", [("a.csv", "in/a.csv.parquet")]),
+        (["[1].csv"], "out/", [("[1].csv", "out/[1].csv.parquet")]),
+        (["in"], "out", [("in/a.csv", "out/a.csv.parquet")]),
+        (["in/**/c.csv"], "out", [("in/deep/c.csv", "out/c.csv.parquet")]),
+        (["[aB].*", "a.csv", "./a.csv"], "out/", [("a.csv", "out/a.csv.parquet"), ("B.TSV", "out/B.TSV.parquet")]),
+        (["a.csv", "no.csv"], "out", [("a.csv", "out/a.csv.parquet"), ("no.csv", "out/no.csv.parquet")]),
     ],
 )
 def test_files_directories_and_patterns_become_jobs(
@@ -39,15 +37,39 @@ def test_files_directories_and_patterns_become_jobs(
     assert sorted(planned, key=str) == sorted((Job(str(Path(source)), out) for source, out in jobs), key=str)
 
 
-def test_another_format_changes_the_endings_of_the_names() -> None:
-    assert [job.output for job in plan(["a.csv", "B.TSV"], "out", "jsonl.gz")] == ["out/a.jsonl.gz", "out/B.jsonl.gz"]
+@pytest.mark.parametrize(
+    ("inputs", "output", "single"),
+    [
+        (["a.csv"], "out", True),
+        (["-"], "-", True),
+        (["[1].csv"], "out.csv", True),
+        (["s3://bucket/a.csv"], "out.csv", True),
+        (["a.csv"], "in", False),
+        (["a.csv"], "new/", False),
+        (["a.csv", "B.TSV"], "out", False),
+        (["in"], "out", False),
+        (["*.csv"], "out", False),
+        (["s3://bucket/in/"], "out", False),
+        (["a.csv"], "s3://bucket/out", False),
+    ],
+)
+def test_one_table_goes_into_a_file_unless_a_directory_is_there_or_named(
+    inputs: list[str], output: str, single: bool
+) -> None:
+    assert goes_into_a_file(inputs, output) == single
+
+
+def test_another_format_ends_the_names() -> None:
+    outputs = [job.output for job in plan(["a.csv", "B.TSV"], "out", "jsonl.gz")]
+
+    assert outputs == ["out/a.csv.jsonl.gz", "out/B.TSV.jsonl.gz"]
 
 
 @pytest.mark.parametrize("absolute", [False, True])
 def test_a_pattern_may_be_relative_or_absolute(tmp_path: Path, absolute: bool) -> None:
     pattern = f"{tmp_path}/in/*.csv" if absolute else "in/*.csv"
 
-    assert [job.output for job in plan([pattern], "out")] == ["out/a.csv"]
+    assert [job.output for job in plan([pattern], "out")] == ["out/a.csv.parquet"]
 
 
 def test_what_a_directory_holds_besides_is_told_but_for_what_is_hidden_or_was_set_aside() -> None:
@@ -60,12 +82,12 @@ def test_what_a_directory_holds_besides_is_told_but_for_what_is_hidden_or_was_se
         (
             ["in", "a.csv"],
             "out",
-            r"^in/a\.csv and a\.csv would both become out/a\.csv: score them into two directories$",
+            r"^in/a\.csv and a\.csv would both become out/a\.csv\.parquet: score them into two directories$",
         ),
         (
             ["in/deep/../a.csv", "B.TSV"],
             "in",
-            r"^in/a\.csv is one of the files to score: name another directory with -o$",
+            r"^in/deep/\.\./a\.csv is in the directory that -o names: name another one$",
         ),
         (["in/deep", "a.csv"], "B.TSV", r"^B\.TSV is a file, but several are to be written: name a directory with -o$"),
         (["*.parquet"], "out", r"^\*\.parquet matches no file: give files, a directory, or a pattern as"),
@@ -89,4 +111,4 @@ def test_a_directory_whose_folders_hold_texts_by_label_names_one_of_them() -> No
 
     with pytest.raises(UserError, match=r"; reviews/test, a folder of texts by label, is scored where it is named it"):
         plan(["reviews"], "scored.csv")
-    assert plan(["reviews/test"], "scored.csv") == [Job("reviews/test", "scored.csv")]
+    assert plan(["reviews/test"], "scored") == [Job("reviews/test", "scored/test.parquet")]

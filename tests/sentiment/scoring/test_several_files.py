@@ -7,10 +7,11 @@ import pytest
 
 from sentiment.core.errors import UserError
 from sentiment.serving.predictor import Predictor
-from tests.sentiment.scoring.files import Command, read, write
+from sentiment.text.spelling import Spelled
+from tests.sentiment.scoring.files import Command, read, visible, write
 
 
-def test_a_directory_is_scored_file_by_file_under_the_same_names(
+def test_a_directory_is_scored_file_by_file_under_names_that_keep_the_endings(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("in").mkdir()
@@ -19,16 +20,17 @@ def test_a_directory_is_scored_file_by_file_under_the_same_names(
     Path("in/notes.txt").write_text("no table")
     command("in", "-o", "out")
 
-    assert sorted(path.name for path in Path("out").iterdir()) == [
-        "a.parquet",
-        "a.parquet.rejected.jsonl",
-        "b.csv",
-        "b.csv.rejected.jsonl",
+    assert visible("out") == [
+        "a.parquet.parquet",
+        "a.parquet.parquet.rejected.jsonl",
+        "b.csv.parquet",
+        "b.csv.parquet.rejected.jsonl",
     ]
-    assert read("out/b.csv")[0]["sentiment"] == read("out/a.parquet")[0]["sentiment"] == "positive"
+    assert read("out/b.csv.parquet")[0]["sentiment"] == read("out/a.parquet.parquet")[0]["sentiment"] == "positive"
     said = capsys.readouterr().err
     assert "in/notes.txt is left out: it is no file of a known format" in said
-    assert said.index("in/a.parquet -> out/a.parquet") < said.index("in/b.csv -> out/b.csv")
+    assert "in/a.parquet: 1 of 2 rows set aside in out/a.parquet.parquet.rejected.jsonl" in said
+    assert "2 of 4 rows scored in 2 of 2 files" in said
 
 
 def test_a_bad_file_does_not_lose_the_others_and_is_named_at_the_end(
@@ -41,7 +43,7 @@ def test_a_bad_file_does_not_lose_the_others_and_is_named_at_the_end(
 
     with pytest.raises(UserError, match=r"^2 of 4 files were not scored, for the reasons above: b\.csv, d\.parquet$"):
         command("*.csv", "d.parquet", "-o", "out/")
-    assert sorted(path.name for path in Path("out").iterdir()) == ["a.csv", "c.csv"]
+    assert visible("out") == ["a.csv.parquet", "c.csv.parquet"]
     said = capsys.readouterr().err
     assert re.search(r"not scored: b\.csv.*quote", said)
     assert "not scored: d.parquet" in said
@@ -53,7 +55,7 @@ def test_one_file_goes_into_a_directory_that_is_there_or_named_as_one(command: C
     for folder in ("there", "new/"):
         command("a.csv", "-o", folder)
 
-    assert read("there/a.csv") == read("new/a.csv")
+    assert read("there/a.csv.parquet") == read("new/a.csv.parquet")
 
 
 def test_a_killed_run_over_several_files_scores_none_of_them_twice(
@@ -62,18 +64,18 @@ def test_a_killed_run_over_several_files_scores_none_of_them_twice(
     for name in ("a.csv", "b.csv"):
         write(name, pa.table({"text": [f"good {name}"]}))
     scored: list[str] = []
-    original = Predictor.score_texts
+    original = Predictor.read
 
-    def killed(self: Predictor, texts: list[str]) -> np.ndarray:
+    def killed(self: Predictor, texts: list[str]) -> tuple[np.ndarray, Spelled]:
         scored.extend(texts)
         if len(scored) == 2:
             raise MemoryError
         return original(self, texts)
 
-    monkeypatch.setattr(Predictor, "score_texts", killed)
+    monkeypatch.setattr(Predictor, "read", killed)
     with pytest.raises(MemoryError):
         command("a.csv", "b.csv", "-o", "out")
     command("a.csv", "b.csv", "-o", "out")
 
     assert scored == ["good a.csv", "good b.csv", "good b.csv"]
-    assert sorted(path.name for path in Path("out").iterdir()) == ["a.csv", "b.csv"]
+    assert visible("out") == ["a.csv.parquet", "b.csv.parquet"]
