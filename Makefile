@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 or newer. The former reaches the package index only, the
 # latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench tune figures licences audit lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -63,6 +63,9 @@ report: .venv/run.stamp ## Write report/index.html: the run and the benchmarks o
 compare: .venv/run.stamp ## Compare two runs review by review: make compare A=main B=my-experiment
 	@$(ACTIVATE) && python -m sentiment.comparison "$(A)" "$(B)"
 
+tune: .venv/scale.stamp ## Look for better parameters, as tuning.yaml says: make tune [WORKERS=2] [PLAN=tuning.yaml]
+	@$(ACTIVATE) && python -m tuning --workers $(or $(WORKERS),1) $(PLAN)
+
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
 
@@ -90,6 +93,7 @@ audit: .venv/test.stamp ## Look all dependencies up in the package index's advis
 lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements.txt requirements.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-app.txt requirements-app.in
+	@$(ACTIVATE) && $(COMPILE) --output-file requirements-scale.txt requirements-scale.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 	@# A local build's suffix (+cpu) is no version that others can install.
 	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt && rm requirements.txt.tmp
@@ -108,7 +112,11 @@ clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
 	$(BIN)/python -m pip install --quiet --requirement requirements-app.txt
 	@touch $@
 
-.venv/test.stamp: .venv/app.stamp requirements-dev.txt
+.venv/scale.stamp: .venv/run.stamp requirements-scale.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-scale.txt
+	@touch $@
+
+.venv/test.stamp: .venv/app.stamp .venv/scale.stamp requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from sentiment.core.errors import UserError
 from sentiment.core.params import Params, Train
 from sentiment.training import trackers
+from tests.sentiment.training.bench import Bench
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,31 @@ def test_trackers_write_below_logs_unless_the_environment_names_another_place(
     assert environment["WANDB_MODE"] == "offline"
     assert Path(environment["WANDB_DIR"]) == tmp_path / "logs"
     assert Path(environment["TENSORBOARD_LOGGING_DIR"]).parent == tmp_path / "logs/tensorboard"
+
+
+WRITTEN = {
+    "tensorboard": "tensorboard/*/events.out.*",
+    "mlflow": "mlruns/*/*/metrics/loss",
+    "wandb": "wandb/offline-run-*/*.wandb",
+}
+
+
+@pytest.mark.parametrize("tracker", WRITTEN)
+def test_a_tracker_that_is_installed_follows_the_training_and_changes_no_bit(
+    bench: Bench, tiny: Callable[..., Params], tracker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(tracker)
+    monkeypatch.chdir(bench.folder)
+    plain, metrics = bench.train(tiny(), "plain")
+    for name in ("TENSORBOARD_LOGGING_DIR", "MLFLOW_TRACKING_URI", "WANDB_DIR", "WANDB_MODE"):
+        # So that what prepare sets is unset again.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    trackers.prepare([tracker])
+    followed, same = bench.train(tiny(report_to=tracker), "followed")
+
+    assert same == metrics
+    assert bench.curves("followed") == bench.curves("plain")
+    assert all(map(torch.equal, followed.state_dict().values(), plain.state_dict().values()))
+    assert list(bench.folder.glob(f"logs/{WRITTEN[tracker]}"))
+    assert {path.name for path in bench.folder.iterdir()} == {"logs", "plain", "followed"}
