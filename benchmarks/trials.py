@@ -56,6 +56,11 @@ def temporary_clone() -> Iterator[Clone]:
         with suppress(FileNotFoundError):
             shutil.copyfile(LOCAL_CONFIG, folder / LOCAL_CONFIG)
         subprocess.run(["dvc", "cache", "dir", "--local", cache], cwd=folder, check=True)
+        for key in ("user.name", "user.email"):
+            # Experiments are commits; a clone has the user's own identity, but not that of the repository.
+            value = subprocess.run(["git", "config", key], capture_output=True, text=True, check=False).stdout.strip()
+            if value:
+                subprocess.run(["git", "config", key, value], cwd=folder, check=True)
         yield Clone(folder)
 
 

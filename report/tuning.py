@@ -13,7 +13,7 @@ def history(trials: list[dict[str, Any]]) -> Spec:
         complete = trial["state"] == "complete"
         seen = trial["log_loss"] if complete else next(reversed(trial["validations"]), None)
         if complete:
-            best = min(best, seen)
+            best = min(best, trial["log_loss"])
         if seen is not None:
             rows.append(
                 {

@@ -127,7 +127,7 @@ class Study:
         with self.lock:
             self._adopt()
             # One that was queued again counts once.
-            begun = {self._name(trial) for trial in self.study.trials}
+            begun = {trial.user_attrs.get("experiment") for trial in self.study.trials} - {None}
             if len(begun) >= self.plan.trials and not self.study.get_trials(states=(TrialState.WAITING,)):
                 return None
             # Each trial draws from the seed and its number, so that workers do not propose the same.
@@ -135,13 +135,15 @@ class Study:
             trial = self.study.ask()
             claim = Claim(self._claim(trial.number))
             changes = suggest(trial, self.plan.space)
+            name = trial.user_attrs.get("experiment", f"{self.plan.study}-{len(begun)}")
             trial.set_user_attr("changes", changes)
+            trial.set_user_attr("experiment", name)
 
         def report(number: int, log_loss: float) -> bool:
             trial.report(log_loss, number)
             return trial.should_prune()
 
-        return trial, Task(self._name(trial), changes, claim, report)
+        return trial, Task(name, changes, claim, report)
 
     def _claim(self, number: int) -> Path:
         return self.folder / "claims" / str(number)
@@ -158,10 +160,10 @@ class Study:
 
     def _queue_again(self, trial: FrozenTrial, attempt: int) -> None:
         if attempt <= self.plan.attempts:
-            origin = {"first": trial.user_attrs.get("first", trial.number), "attempt": attempt}
-            self.study.enqueue_trial(trial.params, user_attrs=origin)
+            self.study.enqueue_trial(trial.params, user_attrs=trial.user_attrs | {"attempt": attempt})
         else:
-            print(f"{self._name(trial)}: given up, as it was killed {self.plan.attempts} times", flush=True)
+            name = trial.user_attrs.get("experiment", trial.number)
+            print(f"{name}: given up, as it was killed {self.plan.attempts} times", flush=True)
         self.study.tell(trial.number, state=TrialState.FAIL)
 
     def write(self) -> None:
@@ -177,7 +179,7 @@ class Study:
         return {
             "study": self.plan.study,
             "trials": [self._summary(trial) for trial in trials],
-            "best": self._name(best) if best else None,
+            "best": best.user_attrs["experiment"] if best else None,
             "importances": self._importances() if len(complete) > 1 else {},
         }
 
@@ -191,13 +193,10 @@ class Study:
     def _replaced(self, trial: FrozenTrial) -> bool:
         return trial.state == TrialState.FAIL and "error" not in trial.user_attrs
 
-    def _name(self, trial: optuna.Trial | FrozenTrial) -> str:
-        return f"{self.plan.study}-{trial.user_attrs.get('first', trial.number)}"
-
     def _summary(self, trial: FrozenTrial) -> dict[str, Any]:
         return {
             "number": trial.number,
-            "experiment": self._name(trial),
+            "experiment": trial.user_attrs["experiment"],
             "state": trial.state.name.lower(),
             "log_loss": trial.value if trial.state == TrialState.COMPLETE else None,
             "validations": [value for _, value in sorted(trial.intermediate_values.items())],

@@ -70,10 +70,7 @@ TUNED = (
     "tests/tuning/test_experiments.py::"
     "test_two_workers_one_of_them_killed_leave_every_trial_as_an_experiment_and_no_trace"
 )
-ARRAY = (
-    "tests/tuning/test_experiments.py::"
-    "test_the_tasks_of_an_array_leave_their_experiments_where_home_can_pull_them"
-)
+ARRAY = "tests/tuning/test_experiments.py::test_the_tasks_of_an_array_leave_their_experiments_where_home_can_pull_them"
 COVERED = {
     "make serve": PAGE,
     """curl -s localhost:7860/api/v1/predict -d '{"texts": ["A joy.", "Two dull hours."]}'""": (
