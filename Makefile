@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 to 3.14, for which all packages are built. The former reaches
 # the package index only, the latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench tune figures licences audit lock clean
 
 PYTHON ?= python3
 # The build of torch (cpu, cu126, ...) and the index that has it; empty for what the package index has. The one that
@@ -72,6 +72,9 @@ report: .venv/run.stamp ## Write report/index.html: the run and the benchmarks o
 compare: .venv/run.stamp ## Compare two runs review by review: make compare A=main B=my-experiment
 	@$(ACTIVATE) && python -m sentiment.comparison "$(A)" "$(B)"
 
+tune: .venv/scale.stamp ## Look for better parameters, as tuning.yaml says: make tune [WORKERS=2] [PLAN=tuning.yaml]
+	@$(ACTIVATE) && python -m tuning --workers $(or $(WORKERS),1) $(PLAN)
+
 sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
 	@$(ACTIVATE) && python -m benchmarks.sweep
 
@@ -133,8 +136,12 @@ endef
 	$(BIN)/python -m pip install --quiet --requirement requirements-app.txt
 	@touch $@
 
-.venv/test.stamp: .venv/app.stamp requirements-scale.txt requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements-scale.txt --requirement requirements-dev.txt
+.venv/scale.stamp: .venv/run.stamp requirements-scale.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-scale.txt
+	@touch $@
+
+.venv/test.stamp: .venv/app.stamp .venv/scale.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
 # What tests drive beside the project's packages: a browser (Debian's, or Playwright's own), an SSH server, and what else

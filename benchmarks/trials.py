@@ -2,16 +2,20 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from sentiment.core.errors import UserError
+
+LOCAL_CONFIG = Path(".dvc/config.local")
+"""Where the user says how the cache is shared and linked."""
 
 
 class Clone:
@@ -44,11 +48,19 @@ class Clone:
 
 @contextmanager
 def temporary_clone() -> Iterator[Clone]:
-    """Yield a clone of the current folder's repository, which is removed afterwards."""
+    """Yield a clone of the current folder's repository, with its DVC cache, which is removed afterwards."""
+    cache = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "clone"
         subprocess.run(["git", "clone", "--quiet", ".", str(folder)], check=True)
-        subprocess.run(["dvc", "cache", "dir", "--local", str(Path(".dvc/cache").absolute())], cwd=folder, check=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(LOCAL_CONFIG, folder / LOCAL_CONFIG)
+        subprocess.run(["dvc", "cache", "dir", "--local", cache], cwd=folder, check=True)
+        for key in ("user.name", "user.email"):
+            # Experiments are commits; a clone has the user's own identity, but not that of the repository.
+            value = subprocess.run(["git", "config", key], capture_output=True, text=True, check=False).stdout.strip()
+            if value:
+                subprocess.run(["git", "config", key, value], cwd=folder, check=True)
         yield Clone(folder)
 
 

@@ -1,6 +1,7 @@
 """Write one page that shows the last run and the benchmarks: it needs neither network nor scripts.
 
-Reads   metrics/, plots/, benchmarks/*.json, params.yaml, models/sentiment/provenance.json, data/predictions/errors.md
+Reads   metrics/, plots/, benchmarks/*.json, studies/*/trials.json, params.yaml, models/sentiment/provenance.json,
+        data/predictions/errors.md
 Writes  report/index.html
 
     python -m report                  (make report)

@@ -10,11 +10,13 @@ from typing import Any
 from report.charts import Spec, generalization_chart, models_chart, transfer_chart
 from report.results import NotMeasuredError, read
 from report.tables import evaluation, tokenizers
-from report.tables.markdown import mean_with_sd, table
+from report.tables.markdown import mean_with_sd, parameters, table
+from report.tuning import history, importances
 
 PROVENANCE = Path("models/sentiment/provenance.json")
 ERRORS = Path("data/predictions/errors.md")
 SHOWN_ERRORS = 10
+SHOWN_TRIALS = 10
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def sections() -> list[Section]:
         benchmark("Models and ways to fine-tune", models),
         benchmark("From one domain to another", transfer),
         benchmark("Luck", seeds),
+        *tuning(),
         *_origin(),
     ]
 
@@ -135,6 +138,28 @@ def seeds(title: str) -> Section:
     header = ["reviews", *next(iter(found["summary"].values()))]
     text = f"Mean and standard deviation over {len(found['seeds'])} trainings that differ in their seed alone."
     return Section(title, text, [table(header, *rows)])
+
+
+def tuning() -> list[Section]:
+    """Return a section for each study of `make tune`, or one that says how to do one."""
+    studies = sorted(Path("studies").glob("*/trials.json"))
+    if not studies:
+        return [Section("Tuning", "No study yet: `make tune` does one.")]
+    return [_study(json.loads(file.read_text(encoding="utf-8"))) for file in studies]
+
+
+def _study(found: dict[str, Any]) -> Section:
+    complete = [trial for trial in found["trials"] if trial["state"] == "complete"]
+    best = sorted(complete, key=lambda trial: trial["log_loss"])[:SHOWN_TRIALS]
+    rows = [[trial["experiment"], f"{trial['log_loss']:.4f}", parameters(trial["changes"])] for trial in best]
+    stopped = sum(trial["state"] == "pruned" for trial in found["trials"])
+    text = (
+        f"{len(found['trials'])} trials, of which {stopped} were stopped early, judged by the log loss on validation "
+        "reviews; `dvc exp apply NAME` takes one. How much of the log loss each parameter decides is estimated from "
+        "the trials (PED-ANOVA), and says little where these are few."
+    )
+    charts = [history(found["trials"]), importances(found["importances"])]
+    return Section(f"Tuning: {found['study']}", text, [table(["NAME", "log loss", "parameters"], *rows)], charts)
 
 
 def _origin() -> list[Section]:

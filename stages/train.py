@@ -60,9 +60,11 @@ def main() -> None:
     from sentiment.training.fine_tune import fine_tune
     from sentiment.training.provenance import provenance_of
     from sentiment.training.runs import fine_tune_several
+    from sentiment.training.trackers import prepare
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
     fix_bits(params)
+    prepare(params.train.report_to)
     set_seed(params.seed)
     origin = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))
     require_intact(PRETRAINED, origin["files"], "download")

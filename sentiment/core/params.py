@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from sentiment.core.labels import Labels
 from sentiment.core.reading import Columns, Delimiter, Encoding, Reading
@@ -15,6 +15,11 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "portable"]
+Trackers = Annotated[
+    list[Literal["tensorboard", "mlflow", "wandb"]],
+    BeforeValidator(lambda names: [] if names in ("none", ["none"]) else [names] if isinstance(names, str) else names),
+]
+"""None of them, one or several."""
 
 
 class Cleaning(Strict):
@@ -87,11 +92,13 @@ class Train(Strict):
     validations_per_epoch: Count
     max_minutes: float = Field(gt=0)
     over_time: Literal["run", "shorten", "stop"]
+    report_to: Trackers
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What the result depends on: all but a time limit that doesn't shorten the training."""
-        return self.model_dump(exclude=set() if self.over_time == "shorten" else {"max_minutes", "over_time"})
+        """What the result depends on: all but trackers, and a time limit that doesn't shorten the training."""
+        limit = set() if self.over_time == "shorten" else {"max_minutes", "over_time"}
+        return self.model_dump(exclude={"report_to", *limit})
 
     @model_validator(mode="after")
     def _a_shortened_training_runs_once(self) -> Self:

@@ -209,6 +209,6 @@ def arguments(params: Params, steps: int, folder: Path, device: torch.device) ->
         eval_steps=steps,
         save_steps=steps,
         save_total_limit=2,
-        report_to="none",
+        report_to=train.report_to,
         remove_unused_columns=False,
     )

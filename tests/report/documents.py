@@ -67,6 +67,11 @@ PAGE = "tests/app/test_page.py::test_the_verdict_follows_while_one_types_and_the
 IMAGE = "tests/deploy/test_image.py::test_the_replayed_image_answers_as_the_model_does_and_writes_to_tmp_alone"
 CACHE = "tests/pipeline/test_places.py::test_a_cache_in_another_place_has_the_outputs_once_and_stages_write_beside_it"
 QUEUED = "tests/pipeline/test_experiments.py::test_queued_and_temporary_experiments_need_nothing_untracked"
+TUNED = (
+    "tests/tuning/test_experiments.py::"
+    "test_two_workers_one_of_them_killed_leave_every_trial_as_an_experiment_and_no_trace"
+)
+ARRAY = "tests/tuning/test_experiments.py::test_the_tasks_of_an_array_leave_their_experiments_where_home_can_pull_them"
 COVERED = {
     "make serve": PAGE,
     """curl -s localhost:7860/api/v1/predict -d '{"texts": ["A joy.", "Two dull hours."]}'""": (
@@ -97,8 +102,15 @@ COVERED = {
     "dvc remote add --default storage ssh://me@host/srv/sentiment": (
         "tests/pipeline/test_remotes.py::test_a_push_over_ssh_that_was_cut_off_goes_on_where_it_was"
     ),
-    "dvc exp run --queue -S train.lr=5e-5,1e-4,2e-4": QUEUED,
-    "dvc queue start --jobs 2": QUEUED,
+    "for lr in 5e-5 1e-4 2e-4; do dvc exp run -S train.lr=$lr; done": (
+        "tests/pipeline/test_experiments.py::"
+        "test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_be_undone"
+    ),
+    **dict.fromkeys(["make tune", "make tune WORKERS=2", "make tune PLAN=mine.yaml"], TUNED),
+    "sbatch deploy/tune.sbatch": ARRAY,
+    "dvc exp pull --remote cluster cluster NAME": ARRAY,
+    "dvc exp pull --no-cache cluster NAME": ARRAY,
+    "dvc exp push --no-cache": ARRAY,
     "dvc exp run --temp": QUEUED,
     "dvc exp run -S 'compare_tokenizers.pretrained=[roberta-base]'": (
         "tests/stages/test_compare_tokenizers.py::test_a_tokenizer_of_the_users_own_is_compared_too"
@@ -157,6 +169,9 @@ ELSEWHERE = {
     "--set-env-vars 'SENTIMENT_THREADS=2,FORWARDED_ALLOW_IPS=*'": "needs an account with a provider",
     "dvc remote modify storage endpointurl": "needs an account with a provider",
     "dvc remote modify --local": "needs an account with a provider",
+    "git remote add cluster ssh://me@host/path/sentiment": SERVER,
+    "dvc remote add --local cluster ssh://me@host/path/sentiment/.dvc/cache": SERVER,
+    **dict.fromkeys(["pip install tensorboard", "pip install mlflow-skinny", "pip install wandb"], "are not pinned"),
     "make sweep": HOURS,
     "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER": HOURS,
     "python -m benchmarks.sweep benchmarks/sweep_films.yaml": HOURS,

@@ -45,6 +45,34 @@ def test_what_was_not_measured_says_how_to_measure_it(tmp_path: Path, monkeypatc
     assert sections.benchmark("L", sections.seeds) == Section("L", "Not measured yet: `make seeds` does it.")
 
 
+TRIALS = [
+    {"state": "complete", "log_loss": 0.31, "validations": [0.5, 0.3], "changes": {"train.lr": 1e-4}},
+    {"state": "pruned", "log_loss": None, "validations": [0.6], "changes": {"train.lr": 1e-5}},
+    {"state": "fail", "log_loss": None, "validations": [], "changes": {"train.lr": 1e-1}},
+    {"state": "complete", "log_loss": 0.29, "validations": [0.4], "changes": {"train.lr": 2e-4}},
+]
+
+
+def test_a_study_becomes_a_table_of_its_best_trials_a_history_and_importances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sections.tuning() == [Section("Tuning", "No study yet: `make tune` does one.")]
+
+    Path("studies/rates").mkdir(parents=True)
+    trials = [trial | {"number": number, "experiment": f"rates-{number}"} for number, trial in enumerate(TRIALS)]
+    study = {"study": "rates", "trials": trials, "best": "rates-3", "importances": {"train.lr": 1.0}}
+    Path("studies/rates/trials.json").write_text(json.dumps(study), encoding="utf-8")
+    text = page(sections.tuning(), "title", "origin")
+
+    assert "4 trials, of which 1 were stopped early" in text
+    assert re.search(r"<td>rates-3</td>\s*<td>0.2900</td>\s*<td><code>train.lr: 0.0002</code></td>", text)
+    assert text.index("rates-3") < text.index("rates-0")
+    assert text.count("<svg") == 2
+    assert "stopped early" in text
+    assert "train.lr" in text
+
+
 def test_every_plot_of_dvc_is_drawn_without_the_name_of_its_only_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     plots = dvc_plots()

@@ -1,0 +1,1 @@
+"""Look for better parameters: Optuna proposes, experiments of DVC answer."""
