@@ -14,6 +14,9 @@ Writes  models/sentiment/     weights (safetensors), calibrated; tokenizer, conf
 An interrupted training is resumed by the same command from its newest checkpoint (checkpoints/, or
 SENTIMENT_CHECKPOINT_DIR); any change of data, parameters, code or environment starts a new one.
 
+Where there are several GPUs, or train.processes asks for it, it runs once in each of several processes, which train
+together. Started by a launcher, such as torchrun, it joins those that were started with it.
+
     python -m stages.train
 """
 
@@ -23,8 +26,10 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from sentiment.core import processes
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
+from sentiment.core.launching import start
 from sentiment.core.params import load_params, load_preprocessing
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
@@ -48,6 +53,11 @@ def main() -> None:
     reviews = pc.count_distinct(read_parquet(TOKENIZED / "train.parquet", ["id"])["id"]).as_py()
     sizes = {"train": reviews, "validation": validation.num_rows}
 
+    # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
+    fix_bits(params)
+    if start(params.train.processes, params.threads, "stages.train"):
+        return
+
     from transformers import set_seed
 
     from sentiment.model.device import device
@@ -64,16 +74,14 @@ def main() -> None:
     from sentiment.training.provenance import provenance_of
     from sentiment.training.runs import fine_tune_several
 
-    # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
-    fix_bits(params)
     set_seed(params.seed)
     origin = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))
-    require_intact(PRETRAINED, origin["files"], "download")
-    provenance = provenance_of(params, [PRETRAINED, TOKENIZED])
+    processes.by_main(lambda: require_intact(PRETRAINED, origin["files"], "download"))
+    provenance = processes.by_main(lambda: provenance_of(params, [PRETRAINED, TOKENIZED]))
     code = [Path(__file__), *sorted((ROOT / "sentiment").rglob("*.py"))]
     checkpoints = folder_for(provenance, code, ROOT)
 
-    with locked(checkpoints):
+    with processes.held_by_main(locked(checkpoints)):
         train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")
 
         tokenizer = load_tokenizer(PRETRAINED)
@@ -85,6 +93,8 @@ def main() -> None:
         metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
         mix_in(model.base_model, pretrained, params.train.pretrained_share)
         metrics |= calibrate(model, padding, validation, sentences, params)
+        if not processes.is_main():
+            return
 
         with replacing(MODEL) as folder:
             # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
@@ -100,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main, "train")
+    run(main, "train", several=True)

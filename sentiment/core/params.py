@@ -71,6 +71,7 @@ class Train(Strict):
     epochs: float = Field(gt=0, le=1000)
     lr: float = Field(gt=0, le=0.1)
     batch_size: Count
+    device_batch_size: Count | None
     warmup_share: float = Field(ge=0, le=0.5)
     scheduler: Literal["linear", "cosine", "constant"]
     averaging: float = Field(ge=0, lt=1)
@@ -84,13 +85,18 @@ class Train(Strict):
     pooling: Literal["mean", "first"]
     correct_bias: Literal["none", "sentences", "by_length"]
     validations_per_epoch: Count
+    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"]
     max_minutes: float = Field(gt=0)
     over_time: Literal["run", "shorten", "stop"]
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What the result depends on: all but a time limit that doesn't shorten the training."""
-        return self.model_dump(exclude=set() if self.over_time == "shorten" else {"max_minutes", "over_time"})
+        """What the result depends on: all but a time limit that doesn't shorten the training.
+
+        The number of processes is part of the environment, as auto says nothing of it.
+        """
+        without = {"processes"} | (set() if self.over_time == "shorten" else {"max_minutes", "over_time"})
+        return self.model_dump(exclude=without | (set() if self.device_batch_size else {"device_batch_size"}))
 
     @model_validator(mode="after")
     def _a_shortened_training_runs_once(self) -> Self:

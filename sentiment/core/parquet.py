@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError, reason
 from sentiment.core.files import replacing
 
@@ -60,14 +61,19 @@ def read_parquet(path: Path | str, columns: list[str]) -> pa.Table:
 def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     """Read as `read_parquet` does, but unpack the columns into the file `copy` and map it into memory.
 
-    Memory then does not grow with the rows. The copy must stay as long as the table is used.
+    Memory then does not grow with the rows, and several processes share it. The copy must stay as long as the table is
+    used.
     """
+    processes.by_main(lambda: _unpack(path, columns, copy))
+    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
+
+
+def _unpack(path: Path | str, columns: list[str], copy: Path) -> None:
     with open_parquet(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
         with replacing(copy) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
             for batch in file.iter_batches(BATCH, columns=columns):
                 writer.write_batch(batch.select(columns))
-    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 
 
 def write_parquet(path: Path | str, table: pa.Table) -> None:
