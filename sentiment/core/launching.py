@@ -92,13 +92,18 @@ def _loopback() -> dict[str, str]:
 
 def _wait(workers: Sequence[Worker]) -> list[int]:
     """Wait until all have ended, but not long once one has failed; return which have failed first."""
-    while any(worker.poll() is None for worker in workers) and not any(worker.returncode for worker in workers):
+    while _running(workers) and not any(worker.returncode for worker in workers):
         time.sleep(LOOKS)
     failed = [own for own, worker in enumerate(workers) if worker.returncode]
     deadline = time.monotonic() + GRACE
-    while any(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
+    while _running(workers) and time.monotonic() < deadline:
         time.sleep(LOOKS)
     return failed
+
+
+def _running(workers: Sequence[Worker]) -> int:
+    """Look at all of them, and return how many have not ended."""
+    return sum([worker.poll() is None for worker in workers])
 
 
 def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) -> NoReturn:
@@ -112,6 +117,8 @@ def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) ->
             sys.exit(max(1, workers[own].returncode))
     for own in failed:
         if workers[own].returncode < 0:
+            if own == 0:
+                sys.stderr.write("\n")  # its progress bar has no end
             raise UserError(
                 f"process {own + 1} of {len(workers)} was ended by {signal.Signals(-workers[own].returncode).name}, "
                 "sent by a person or, where memory was short, by the system: the same command continues from the "

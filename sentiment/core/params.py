@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from sentiment.core.labels import Labels
 from sentiment.core.reading import Columns, Delimiter, Encoding, Reading
@@ -97,6 +98,13 @@ class Train(Strict):
         """
         without = {"processes"} | (set() if self.over_time == "shorten" else {"max_minutes", "over_time"})
         return self.model_dump(exclude=without | (set() if self.device_batch_size else {"device_batch_size"}))
+
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _a_number_or_auto(cls, value: Any) -> Any:
+        if value != "auto" and (type(value) is not int or not 1 <= value <= 1024):
+            raise PydanticCustomError("processes", "auto or a whole number from 1 to 1024")
+        return value
 
     @model_validator(mode="after")
     def _a_shortened_training_runs_once(self) -> Self:

@@ -32,9 +32,8 @@ def stage(tmp_path: Path, pretrained: Path, encoded: pa.Table, params_with: Call
     """Make a folder for the stage: 57 reviews in steps of 8, so that the last step of an epoch has one."""
 
     def make(name: str, **train: Any) -> TrainStage:
-        params = params_with(
-            seed=3, precision="fp32", threads=1, evaluate={"batch_size": 16}, train=TINY | {"processes": 2} | train
-        )
+        small = {"tokenize": {"max_length": 64}, "evaluate": {"batch_size": 16}}
+        params = params_with(seed=3, precision="fp32", threads=1, **small, train=TINY | {"processes": 2} | train)
         return TrainStage(tmp_path / name, pretrained, encoded.slice(0, 57), params)
 
     return make
