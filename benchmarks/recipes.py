@@ -25,6 +25,7 @@ from sentiment.training.averaging import MovingAverage
 from sentiment.training.batches import LengthBucketSampler
 from sentiment.training.build import build
 from sentiment.training.fine_tune import LengthBucketTrainer, arguments, as_dataset
+from sentiment.training.gradients import Portions
 
 PRETRAINED = Path("models/pretrained")
 
@@ -83,6 +84,7 @@ def ours(
         eval_dataset=dataset,
         sampler=sampler,
         average=MovingAverage(model, params.train.averaging),
+        portions=Portions(params),
         batches=batches,
     )
 

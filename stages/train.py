@@ -14,6 +14,9 @@ Writes  models/sentiment/     weights (safetensors), calibrated; tokenizer, conf
 An interrupted training is resumed by the same command from its newest checkpoint (checkpoints/, or
 SENTIMENT_CHECKPOINT_DIR); any change of data, parameters, code or environment starts a new one.
 
+Where there are several GPUs, or train.processes asks for it, it runs once in each of several processes, which train
+together. Started by a launcher, such as torchrun, it joins those that were started with it.
+
     python -m stages.train
 """
 
@@ -21,8 +24,10 @@ import gc
 import json
 from pathlib import Path
 
+from sentiment.core import processes
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
+from sentiment.core.launching import start
 from sentiment.core.params import load_params, load_preprocessing
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
@@ -45,6 +50,11 @@ def main() -> None:
     sentences = read_parquet(TOKENIZED / "validation_sentences.parquet", COLUMNS)
     sizes = {"train": count_reviews(TOKENIZED / "train.parquet"), "validation": validation.num_rows}
 
+    # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
+    fix_bits(params)
+    if start(params.train.processes, params.threads, "stages.train"):
+        return
+
     from transformers import set_seed
 
     from sentiment.model.device import device
@@ -62,17 +72,15 @@ def main() -> None:
     from sentiment.training.runs import fine_tune_several
     from sentiment.training.trackers import prepare
 
-    # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
-    fix_bits(params)
     prepare(params.train.report_to)
     set_seed(params.seed)
     origin = json.loads((PRETRAINED / "origin.json").read_text(encoding="utf-8"))
-    require_intact(PRETRAINED, origin["files"], "download")
-    provenance = provenance_of(params, [PRETRAINED, TOKENIZED])
+    processes.by_main(lambda: require_intact(PRETRAINED, origin["files"], "download"))
+    provenance = processes.by_main(lambda: provenance_of(params, [PRETRAINED, TOKENIZED]))
     code = [Path(__file__), *sorted((ROOT / "sentiment").rglob("*.py"))]
     checkpoints = folder_for(provenance, code, ROOT)
 
-    with locked(checkpoints):
+    with processes.held_by_main(locked(checkpoints)):
         train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")
 
         tokenizer = load_tokenizer(PRETRAINED)
@@ -84,6 +92,8 @@ def main() -> None:
         metrics = fit(model, padding, train, validation, params, checkpoints=checkpoints, curves=CURVES)
         mix_in(model.base_model, pretrained, params.train.pretrained_share)
         metrics |= calibrate(model, padding, validation, sentences, params)
+        if not processes.is_main():
+            return
 
         with replacing(MODEL) as folder:
             # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
@@ -102,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main, "train")
+    run(main, "train", several=True)

@@ -14,17 +14,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError
 from sentiment.core.openmp import wait_briefly
 
 TIMINGS = Path("logs/timings.jsonl")
 
 
-def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
+def run(main: Callable[[], None], name: str, *, network: bool = False, several: bool = False) -> None:
     """Run `main` and exit: 0 when done, 1 after a mistake that its user can fix, 130 after Ctrl-C, 143 after SIGTERM.
 
-    Unless `network` is true, the hub is switched off first, so that only the downloads can reach it. A bug of
-    ours still ends in a traceback.
+    Unless `network` is true, the hub is switched off first, so that only the downloads can reach it. Unless `main` can
+    be run by `several` processes, it has one GPU. A bug of ours still ends in a traceback.
     """
     if not network:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -32,8 +33,10 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # Where Windows writes into a file or a pipe, its encoding lacks most of what people write.
         sys.stdout.reconfigure(errors="backslashreplace")
-    # The result must not depend on how many GPUs there are: one is used, the first unless the user chose another.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    if several:
+        processes.join()
+    else:
+        processes.alone()
     received: list[int] = []
 
     def interrupt(sign: int, _frame: FrameType | None) -> None:
@@ -50,11 +53,14 @@ def run(main: Callable[[], None], name: str, *, network: bool = False) -> None:
     try:
         main()
     except (Exception, KeyboardInterrupt) as error:
+        processes.speak_last()
         # Libraries turn an interruption that reaches them at the wrong moment into errors of their own.
         if received or isinstance(error, KeyboardInterrupt):
             print(f"{name}: interrupted; the same command again starts over or continues", file=sys.stderr)
             sys.exit(128 + (received[0] if received else signal.SIGINT))
         _explain(error, name)
+    if processes.is_reported_by_another():
+        return
     seconds = round(time.monotonic() - started, 1)
     # Not on stdout: there, a command's result may be JSON for another program.
     print(f"{name}: done in {seconds} s", file=sys.stderr)

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from sentiment.core.labels import Labels
 from sentiment.core.reading import Columns, Delimiter, Encoding, Reading
@@ -77,6 +78,7 @@ class Train(Strict):
     epochs: float = Field(gt=0, le=1000)
     lr: float = Field(gt=0, le=0.1)
     batch_size: Count
+    device_batch_size: Count | None
     warmup_share: float = Field(ge=0, le=0.5)
     scheduler: Literal["linear", "cosine", "constant"]
     averaging: float = Field(ge=0, lt=1)
@@ -90,15 +92,26 @@ class Train(Strict):
     pooling: Literal["mean", "first"]
     correct_bias: Literal["none", "sentences", "by_length"]
     validations_per_epoch: Count
+    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"]
     max_minutes: float = Field(gt=0)
     over_time: Literal["run", "shorten", "stop"]
     report_to: Trackers
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What the result depends on: all but trackers, and a time limit that doesn't shorten the training."""
-        limit = set() if self.over_time == "shorten" else {"max_minutes", "over_time"}
-        return self.model_dump(exclude={"report_to", *limit})
+        """What the result depends on: all but trackers, and a time limit that doesn't shorten the training.
+
+        The number of processes is part of the environment, as auto says nothing of it.
+        """
+        without = {"processes", "report_to"} | (set() if self.over_time == "shorten" else {"max_minutes", "over_time"})
+        return self.model_dump(exclude=without | (set() if self.device_batch_size else {"device_batch_size"}))
+
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _a_number_or_auto(cls, value: Any) -> Any:
+        if value != "auto" and (type(value) is not int or not 1 <= value <= 1024):
+            raise PydanticCustomError("processes", "auto or a whole number from 1 to 1024")
+        return value
 
     @model_validator(mode="after")
     def _a_shortened_training_runs_once(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError, reason
 from sentiment.core.files import replacing
 
@@ -79,9 +80,14 @@ def iter_parquet(path: Path | str, columns: list[str], rows: int) -> Iterator[pa
 def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     """Read as `read_parquet` does, but unpack the columns into the file `copy` and map it into memory.
 
-    Memory then does not grow with the rows. The copy must stay as long as the table is used, and Windows lets nobody
-    remove it before.
+    Memory then does not grow with the rows, and several processes share it. The copy must stay as long as the table is
+    used, and Windows lets nobody remove it before.
     """
+    processes.by_main(lambda: _unpack(path, columns, copy))
+    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
+
+
+def _unpack(path: Path | str, columns: list[str], copy: Path) -> None:
     with open_parquet(path, columns) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
     # Given a name instead, Arrow's writer would leave the file open, which Windows then doesn't rename.
@@ -92,7 +98,6 @@ def map_parquet(path: Path | str, columns: list[str], copy: Path) -> pa.Table:
     ):
         for batch in iter_parquet(path, columns, BATCH):
             writer.write_batch(batch)
-    return pa.ipc.open_file(pa.memory_map(str(copy))).read_all()
 
 
 def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:

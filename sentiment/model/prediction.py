@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ from transformers import (
     PreTrainedModel,
 )
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError
 from sentiment.model.device import NAMES, arithmetic, autocast
+from sentiment.model.memory import Portion, cut
 from sentiment.text.encoding import Padding
 
 
@@ -39,8 +42,9 @@ def predict(
 ) -> np.ndarray:
     """Return the logits of encoded reviews, in their order: float32 [reviews, labels].
 
-    Reviews of like length share a batch, so that little is computed for padding. Raises UserError where a logit is not
-    finite, as numbers of a small range can become in a sound model.
+    Reviews of like length share a batch, so that little is computed for padding. Batches that memory is too small for
+    are cut, and several processes share all of them. Raises UserError where a logit is not finite, as numbers of a
+    small range can become in a sound model.
     """
     model.eval()
     device = model.device
@@ -48,15 +52,27 @@ def predict(
     order = np.argsort([len(ids) for ids in sequences], kind="stable")
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     outputs: list[np.ndarray] = []
-    with fused_attention(model), tqdm(total=len(order), desc="predict", unit="review", delay=1) as progress:
-        # The longest come first: what they free has room for all others, where growing batches would each ask for more.
-        for rows in reversed(batches):
-            batch = padding([{"input_ids": sequences[row]} for row in rows])
+    portion = Portion(batch_size, "evaluate.batch_size")
+
+    def logits_of(batch: dict[str, torch.Tensor], most: int) -> np.ndarray:
+        found = []
+        for part in cut(batch, most):
             with autocast(device, dtype):
-                logits = model(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
-            outputs.append(logits.float().cpu().numpy())
+                logits = model(**{name: tensor.to(device) for name, tensor in part.items()}).logits
+            found.append(logits.float().cpu().numpy())
+        return np.concatenate(found)
+
+    # The longest come first: what they free has room for all others, where growing batches would each ask for more.
+    own = processes.share(batches[::-1])
+    with (
+        fused_attention(model),
+        tqdm(total=sum(len(rows) for rows in own), desc="predict", unit="review", delay=1) as progress,
+    ):
+        for rows in own:
+            batch = padding([{"input_ids": sequences[row]} for row in rows])
+            outputs.append(portion(partial(logits_of, batch)))
             progress.update(len(rows))
-    in_order = np.concatenate(outputs[::-1])
+    in_order = np.concatenate(processes.put_together(outputs)[::-1])
     in_order[order] = in_order.copy()
     if not np.isfinite(in_order).all():
         remedy = "train it anew with a lower train.lr" if dtype == torch.float32 else "set precision: fp32"

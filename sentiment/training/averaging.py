@@ -12,6 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from sentiment.core import processes
 from sentiment.core.files import replacing
 
 AVERAGE = "average.safetensors"
@@ -61,11 +62,15 @@ class MovingAverage(TrainerCallback):
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if best_step(state.log_history, len(kwargs["eval_dataloader"].dataset)) == state.global_step:
             # The validation is within `applied`.
-            with replacing(Path(args.output_dir, BEST)) as temporary:
-                save_model(self.model, temporary)
+            processes.by_main(lambda: self._save(Path(args.output_dir, BEST)))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        with self.applied(), replacing(_checkpoint(args, state) / AVERAGE) as temporary:
+        with self.applied():
+            # Once all processes have saved what is theirs: it makes the checkpoint complete.
+            processes.by_main(lambda: self._save(_checkpoint(args, state) / AVERAGE))
+
+    def _save(self, path: Path) -> None:
+        with replacing(path) as temporary:
             save_model(self.model, temporary)
 
     def on_train_begin(

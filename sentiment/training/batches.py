@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Sampler
+
+from sentiment.core import processes
 
 BUCKET_BATCHES = 100
 """Of the default's tokens, whose reviews differ much in length, a thirtieth is padding then; with 25 it is an eighth."""
@@ -51,8 +54,36 @@ class LengthBucketSampler(Sampler[int]):
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self) / self.batch_size)
 
+    def rows_in(self, step: int) -> int:
+        """Return how many rows the step learns from, counted from 0 over all epochs."""
+        return min(self.batch_size, len(self) - step % self.steps_per_epoch * self.batch_size)
+
     def padded_tokens(self, epochs: float) -> np.ndarray:
         """Return each step's tokens, padding included: what the step costs. int64 [epochs * steps per epoch]."""
         steps = max(1, round(epochs * self.steps_per_epoch))
         batches = (rows for epoch in range(math.ceil(epochs)) for rows in self.batches(epoch))
         return np.array([len(rows) * self.lengths[rows].max() for rows in islice(batches, steps)])
+
+
+def own_rows(rows: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return this process's share of a batch's rows, or the first one, which counts nothing, where that is empty."""
+    share = processes.share(rows)
+    return share if len(share) else rows[:1]
+
+
+class OwnBatches(Sampler[list[int]]):
+    """The batches of a sampler as a process sees them that learns with others: its own rows of each."""
+
+    def __init__(self, batch_sampler: LengthBucketSampler) -> None:
+        self.batch_sampler = batch_sampler
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose batches come next; the Trainer calls it here or on the sampler."""
+        self.batch_sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return self.batch_sampler.steps_per_epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for rows in self.batch_sampler.batches(self.batch_sampler.epoch):
+            yield own_rows(rows).tolist()

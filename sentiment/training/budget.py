@@ -11,10 +11,14 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError
 from sentiment.core.params import Train
 from sentiment.model.device import arithmetic, autocast
+from sentiment.model.memory import Portion
 from sentiment.text.encoding import Padding
+from sentiment.training.batches import own_rows
+from sentiment.training.gradients import accumulate
 
 WARMUP_STEPS = 2
 """The first steps prepare what the others find, and tell nothing of their speed."""
@@ -56,12 +60,18 @@ class TimeLimit(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         now = time.monotonic()
+        self.steps += 1
+        if self.steps > WARMUP_STEPS:
+            self.seconds += now - self.step_started
+            self.tokens += self.step_costs[state.global_step - 1]
+        elapsed = now - self.started
+        if processes.count() > 1:
+            # Their clocks differ, and what they do next must not.
+            if not control.should_log:
+                return
+            elapsed, self.seconds = processes.agreed((elapsed, self.seconds))
         limit, runs = self.params.max_minutes, self.params.runs
-        if (
-            self.params.over_time != "run"
-            and now - self.started > limit * 60 / runs
-            and state.global_step < len(self.step_costs)
-        ):
+        if self.params.over_time != "run" and elapsed > limit * 60 / runs and state.global_step < len(self.step_costs):
             share = "" if runs == 1 else f", shared by {runs} runs,"
             remedy = (
                 "the same command continues from the newest checkpoint, if there was one already; another limit "
@@ -74,16 +84,12 @@ class TimeLimit(TrainerCallback):
                 f"train.max_minutes of {limit:g}{share} are over at step {state.global_step} of "
                 f"{len(self.step_costs)}: {remedy}"
             )
-        self.steps += 1
-        if self.steps > WARMUP_STEPS:
-            self.seconds += now - self.step_started
-            self.tokens += self.step_costs[state.global_step - 1]
-            if self.seconds >= TIMED_SECONDS:
-                self._predict(state.global_step, now, self.tokens / self.seconds)
-                self.seconds, self.tokens = 0.0, 0
+        if self.seconds >= TIMED_SECONDS:
+            self._predict(state.global_step, elapsed, self.tokens / self.seconds)
+            self.seconds, self.tokens = 0.0, 0
 
-    def _predict(self, step: int, now: float, speed: float) -> None:
-        minutes = (now - self.started + self.step_costs[step:].sum() / speed) / 60
+    def _predict(self, step: int, elapsed: float, speed: float) -> None:
+        minutes = (elapsed + self.step_costs[step:].sum() / speed) / 60
         if self.predicted and 1 / MISTAKEN < minutes / self.predicted < MISTAKEN:
             return
         takes, times = "takes" if self.predicted is None else "now takes", ""
@@ -120,33 +126,45 @@ def other_load() -> str:
 
 
 def measured_speed(
-    model: PreTrainedModel, padding: Padding, train: Dataset, batches: Sequence[np.ndarray], precision: str
+    model: PreTrainedModel,
+    padding: Padding,
+    train: Dataset,
+    batches: Sequence[np.ndarray],
+    precision: str,
+    *,
+    portion: Portion,
 ) -> float:
     """Return the tokens per second, padding included, that the model trains on; weights and random state stay the same.
 
-    Times the forward and backward pass of batches for TIMED_SECONDS, once the first ones have warmed up. `train` has
-    input_ids and labels.
+    Times the gradients of batches for TIMED_SECONDS, once the first ones have warmed up; several processes share them.
+    `train` has input_ids and labels.
     """
     device = model.device
     dtype = arithmetic(precision, device)
     seconds = tokens = 0.0
+
+    def backward(part: dict[str, torch.Tensor], weight: float) -> torch.Tensor:
+        with autocast(device, dtype):
+            loss = model(**{name: tensor.to(device) for name, tensor in part.items()}).loss * weight
+        loss.backward()
+        return loss.detach()
+
     with torch.random.fork_rng(enabled=True):
         model.train()
         for step, rows in enumerate(batches):
-            if seconds >= TIMED_SECONDS:
+            # Clocks differ, and all processes must stop at the same batch.
+            if processes.agreed(seconds) >= TIMED_SECONDS:
                 break
             started = time.monotonic()
-            batch = padding([train[int(row)] for row in rows])
-            with autocast(device, dtype):
-                loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}).loss
-            loss.backward()
+            batch = padding([train[int(row)] for row in own_rows(rows)])
+            accumulate(model, batch, len(rows), portion, backward)
             if device.type != "cpu":
                 torch.accelerator.synchronize()
             if step >= min(WARMUP_STEPS, len(batches) - 1):
                 seconds += max(1e-6, time.monotonic() - started)
-                tokens += batch["input_ids"].numel()
+                tokens += sum(processes.gather(batch["input_ids"].numel()))
             model.zero_grad()
-    return tokens / seconds
+    return processes.agreed(tokens / seconds)
 
 
 def fitting_steps(speed: float, step_costs: np.ndarray, validation_tokens: int, max_minutes: float) -> int:

@@ -10,6 +10,7 @@ from dvclive import Live
 from tqdm import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError
 
 CURVES = {
@@ -79,12 +80,13 @@ class SaveWhenInterrupted(TrainerCallback):
         signal.raise_signal(sign)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.received is not None and control.should_log:
+        # A signal reaches several processes at different steps; what they do next must be the same.
+        if control.should_log and any(processes.gather(self.received is not None)):
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.received is not None:
-            self._stop(self.received)
+        if any(processes.gather(self.received is not None)):
+            self._stop(self.received or signal.SIGTERM)
 
 
 class Progress(ProgressCallback):
@@ -92,6 +94,8 @@ class Progress(ProgressCallback):
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         entry = state.log_history[-1]
+        if self.training_bar is None:
+            return  # the main process has it
         if "loss" in entry:
             self.training_bar.set_postfix(loss=f"{float(entry['loss']):.3f}")
         elif "eval_log_loss" in entry:

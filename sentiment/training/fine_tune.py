@@ -11,6 +11,7 @@ import torch
 from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.torch import load_model
+from torch import nn
 from torch.utils.data import DataLoader
 from transformers import (
     EvalPrediction,
@@ -21,30 +22,49 @@ from transformers import (
     TrainingArguments,
 )
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError, reason
 from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.device import NAMES, arithmetic
+from sentiment.model.memory import TOO_SMALL, cut
 from sentiment.model.prediction import fused_attention
 from sentiment.text.encoding import Padding
 from sentiment.training.averaging import BEST, MovingAverage, best_step
-from sentiment.training.batches import LengthBucketSampler
+from sentiment.training.batches import LengthBucketSampler, OwnBatches
 from sentiment.training.budget import TimeLimit, fitting_steps, measured_speed
 from sentiment.training.callbacks import LiveCurves, LossScale, Progress, SaveWhenInterrupted, Validations
 from sentiment.training.checkpoints import newest_complete
+from sentiment.training.gradients import Portions, accumulate
 
 WEIGHT_DECAY = 0.01
 """AdamW's, for all weights but biases and layer norms, as the Trainer has it."""
 
 
 class LengthBucketTrainer(Trainer):
-    """transformers' Trainer with length-bucketed batches, which validates the moving average of the weights."""
+    """transformers' Trainer with length-bucketed batches, which validates the moving average of the weights.
 
-    def __init__(self, *args: Any, sampler: LengthBucketSampler, average: MovingAverage, **kwargs: Any) -> None:
+    A batch goes through the device in portions that fit, and several processes share it.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        sampler: LengthBucketSampler,
+        average: MovingAverage,
+        portions: Portions,
+        **kwargs: Any,
+    ) -> None:
         # First of all callbacks: what it saves belongs to a checkpoint, after which another one may stop the training.
-        super().__init__(*args, callbacks=[average, *kwargs.pop("callbacks", [])], **kwargs)
+        super().__init__(*args, callbacks=[average, portions, *kwargs.pop("callbacks", [])], **kwargs)
         self.sampler = sampler
         self.average = average
+        self.portions = portions
+        self.weight = 1.0
+        if processes.count() > 1:
+            self.accelerator.prepare_model(self.model, evaluation_mode=True)
+            # Else it would be wrapped for an exchange of gradients within the backward pass.
+            self.model._is_accelerate_prepared = True
         self.remove_callback(ProgressCallback)
         self.add_callback(Progress())
 
@@ -56,6 +76,14 @@ class LengthBucketTrainer(Trainer):
             self.accelerator.scaler = torch.amp.GradScaler("cpu")
 
     def get_train_dataloader(self) -> DataLoader[Any]:
+        if processes.count() > 1:
+            # accelerate would give each process other batches, and fill up the last one.
+            return DataLoader(
+                self.train_dataset,
+                batch_sampler=OwnBatches(self.sampler),
+                collate_fn=self.data_collator,
+                pin_memory=self.args.dataloader_pin_memory,
+            )
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,
             batch_size=self.args.train_batch_size,
@@ -64,6 +92,44 @@ class LengthBucketTrainer(Trainer):
             pin_memory=self.args.dataloader_pin_memory,
         )
         return self.accelerator.prepare(loader)
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        several = processes.count() > 1
+        rows = self.sampler.rows_in(self.state.global_step) if several else len(inputs["input_ids"])
+        step = super().training_step
+
+        def backward(part: dict[str, torch.Tensor], weight: float) -> torch.Tensor:
+            self.weight = weight
+            try:
+                # Models that are told the number divide by it, and not by that of the rows they get.
+                return step(model, part, num_items_in_batch if weight == 1 else None)
+            finally:
+                self.weight = 1.0
+
+        # The Trainer logs the average over the processes, of which each has a share.
+        return accumulate(model, inputs, rows, self.portions.train, backward) * processes.count()
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        loss = super().compute_loss(*args, **kwargs)
+        return loss if self.weight == 1 else loss * self.weight
+
+    def prediction_step(self, model: nn.Module, inputs: dict[str, torch.Tensor], *args: Any, **kwargs: Any) -> Any:
+        step = super().prediction_step
+
+        def read(most: int) -> Any:
+            found = [step(model, part, *args, **kwargs) for part in cut(inputs, most)]
+            if len(found) == 1:
+                return found[0]
+            losses, logits, labels = zip(*found, strict=True)
+            return torch.stack(losses).mean(), torch.cat(logits), torch.cat(labels)
+
+        return self.portions.evaluate(read)
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        self.portions.agree()
+        super()._save_checkpoint(*args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         with self.average.applied(), fused_attention(self.model):
@@ -121,12 +187,13 @@ def fine_tune(
         pc.list_value_length(train["input_ids"]).to_numpy(), params.train.batch_size, params.seed
     )
     costs = sampler.padded_tokens(params.train.epochs)
-    checkpoint = newest_complete(checkpoints)
+    portions = Portions(params)
+    checkpoint = processes.by_main(lambda: newest_complete(checkpoints))
     if checkpoint:
         print(f"continuing from {checkpoint}")
         steps = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).max_steps
     elif params.train.over_time == "shorten":
-        speed = measured_speed(model, padding, dataset, sampler.batches(0), params.precision)
+        speed = measured_speed(model, padding, dataset, sampler.batches(0), params.precision, portion=portions.train)
         validation_tokens = pc.sum(lengths).as_py() * params.train.epochs * params.train.validations_per_epoch
         steps = fitting_steps(speed, costs, validation_tokens, params.train.max_minutes)
     else:
@@ -143,19 +210,21 @@ def fine_tune(
             Validations(sampler.steps_per_epoch, params.train.validations_per_epoch),
             TimeLimit(params.train, costs[:steps]),
             LossScale(),
-            LiveCurves(curves),
+            *([LiveCurves(curves)] if processes.is_main() else []),
             interruption,
         ],
         sampler=sampler,
         average=MovingAverage(model, params.train.averaging),
+        portions=portions,
     )
+    if processes.rank():
+        # Dropout that is not that of the main process.
+        torch.manual_seed(np.random.SeedSequence([params.seed, processes.rank()]).generate_state(1)[0].item())
     try:
         with interruption:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError:
-        raise UserError(
-            "the GPU's memory is too small: lower train.batch_size, evaluate.batch_size or tokenize.max_length"
-        ) from None
+        raise UserError(TOO_SMALL) from None
     except (OSError, RuntimeError, SafetensorError) as error:
         # torch reports a file that it can't write as a RuntimeError.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
@@ -209,6 +278,7 @@ def arguments(params: Params, steps: int, folder: Path, device: torch.device) ->
         eval_steps=steps,
         save_steps=steps,
         save_total_limit=2,
+        average_tokens_across_devices=False,
         report_to=train.report_to,
         remove_unused_columns=False,
     )

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sentiment.core import processes
 from sentiment.core.files import sha256
 from sentiment.core.params import Params
 from sentiment.model.device import NAMES, arithmetic, description, device
@@ -29,7 +30,9 @@ def environment(params: Params) -> dict[str, Any]:
     import torch
 
     place = device(params.device)
-    return {
+    # The bits of one process, which has always been the rule, are those of before there were several.
+    several = {"processes": processes.count()} if processes.count() > 1 else {}
+    return several | {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "threads": params.threads,

@@ -7,6 +7,7 @@ average lies deeper in it, and reads other kinds of reviews better than each of 
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from safetensors.torch import save_model
 from transformers import PreTrainedModel, set_seed
 
+from sentiment.core import processes
 from sentiment.core.files import replacing, write_json
 from sentiment.core.params import Params
 from sentiment.text.encoding import Padding
@@ -45,7 +47,7 @@ def fine_tune_several(
     start = {name: weight.clone() for name, weight in model.state_dict().items()}
     finished = [checkpoints / f"finished-{run}" for run in range(params.train.runs)]
     for run, folder in enumerate(finished):
-        if not folder.exists():
+        if not processes.by_main(folder.exists):
             print(f"run {run + 1} of {params.train.runs}")
             places = {"checkpoints": checkpoints / f"run-{run}", "curves": checkpoints / "curves" if run else curves}
             seeded = params.model_copy(update={"seed": (params.seed + run) % 2**32})
@@ -53,15 +55,20 @@ def fine_tune_several(
             # A run must draw the same random numbers whether or not this process has just trained the one before it.
             set_seed(seeded.seed)
             metrics = fine_tune(model, padding, train, validation, seeded, **places)
-            with replacing(folder) as temporary:
-                temporary.mkdir()
-                save_model(model, temporary / WEIGHTS)
-                write_json(temporary / METRICS, metrics)
-                shutil.copytree(places["curves"], temporary / CURVES)
-            shutil.rmtree(places["checkpoints"])
+            processes.by_main(partial(_finish, folder, model, metrics, **places))
     take_average(model, [folder / WEIGHTS for folder in finished])
     # If an earlier process finished the first run, its curves are not there yet.
-    shutil.copytree(finished[0] / CURVES, curves, dirs_exist_ok=True)
+    processes.by_main(lambda: shutil.copytree(finished[0] / CURVES, curves, dirs_exist_ok=True))
     runs = [json.loads((folder / METRICS).read_text(encoding="utf-8")) for folder in finished]
     sums = {name: sum(run[name] for run in runs) for name in SUMMED}
     return {name: sums.get(name, value) for name, value in runs[0].items() if name != "validation"}
+
+
+def _finish(folder: Path, model: PreTrainedModel, metrics: dict[str, Any], *, checkpoints: Path, curves: Path) -> None:
+    """Put what a run has found into a folder, and remove its checkpoints."""
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        save_model(model, temporary / WEIGHTS)
+        write_json(temporary / METRICS, metrics)
+        shutil.copytree(curves, temporary / CURVES)
+    shutil.rmtree(checkpoints)

@@ -31,6 +31,7 @@ ILLEGAL = {
     "train.freeze": ("all", "'none', 'embeddings' or 'encoder'"),
     "train.pretrained_share": ("0.9", "a valid number"),
     "train.correct_bias": (True, "'none', 'sentences' or 'by_length'"),
+    "train.processes": (0, "auto or a whole number from 1 to 1024"),
     "tokenize.head_share": (1.5, "less than or equal to 1"),
     "train.over_time": ("go", "'run', 'shorten' or 'stop'"),
     "subsample.balance": (1, "a valid boolean"),

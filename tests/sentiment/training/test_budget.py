@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, TrainerControl, TrainerState, Training
 
 from sentiment.core.errors import UserError
 from sentiment.core.params import Params
+from sentiment.model.memory import Portion
 from sentiment.text.encoding import Padding
 from sentiment.training import budget
 from sentiment.training.budget import FORWARD, MARGIN, TimeLimit, fitting_steps, measured_speed
@@ -60,7 +61,7 @@ def test_timing_a_few_batches_changes_neither_the_model_nor_what_is_drawn_next(
     expected = torch.rand(3)
 
     torch.manual_seed(5)
-    speed = measured_speed(model, padding, rows, [np.arange(8), np.arange(8, 16)], "fp32")
+    speed = measured_speed(model, padding, rows, [np.arange(8), np.arange(8, 16)], "fp32", portion=Portion(8, ""))
 
     assert speed > 0
     assert torch.equal(torch.rand(3), expected)

@@ -131,7 +131,7 @@ def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_co
     params = tiny(over_time="shorten", max_minutes=1)
     sampler = LengthBucketSampler([len(ids) for ids in bench.reviews["input_ids"].to_pylist()], 8, params.seed)
     fits_eleven = sampler.padded_tokens(2)[:11].sum() / 54 + 1
-    monkeypatch.setattr(fine_tune, "measured_speed", lambda *_: fits_eleven)
+    monkeypatch.setattr(fine_tune, "measured_speed", lambda *_, **__: fits_eleven)
     monkeypatch.setattr(budget, "FORWARD", 0)
     model, metrics = bench.train(params, "whole")
     assert (metrics["steps"], metrics["steps_asked"], metrics["validations"]) == (11, 16, 3)
@@ -140,6 +140,6 @@ def test_a_training_that_would_not_fit_is_shortened_anneals_to_its_end_and_is_co
     assert rates[-1] < rates[0] / 5
 
     bench.interrupt(params, "broken", 6)
-    monkeypatch.setattr(fine_tune, "measured_speed", lambda *_: pytest.fail("the length is decided already"))
+    monkeypatch.setattr(fine_tune, "measured_speed", lambda *_, **__: pytest.fail("the length is decided already"))
     again, _ = bench.train(params, "broken")
     assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in model.state_dict().items())

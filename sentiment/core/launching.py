@@ -1,0 +1,128 @@
+"""Starting several processes that train one model together on this machine, and telling how they end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Literal, NoReturn
+
+from sentiment.core.errors import UserError
+from sentiment.core.processes import LAUNCHER, LOOKS, MEETING, WORDS, alone, connect, count
+
+Worker = subprocess.Popen[bytes]
+GRACE = 10
+"""Seconds that the others have to end by themselves once one has failed: they notice, as it no longer answers them."""
+
+
+def start(wanted: int | Literal["auto"], threads: int, module: str) -> bool:
+    """Run a module in the processes that are wanted, to its end, and return whether that was to be done here.
+
+    It was not where this process is all that is wanted, or where a launcher has started it as one of several, which
+    then are connected: it has to do the work itself. Raises UserError where there are fewer GPUs, or where a launcher
+    has started another number of processes.
+    """
+    if "WORLD_SIZE" in os.environ:
+        if wanted not in {"auto", count()}:
+            raise UserError(f"params.yaml: train.processes is {wanted}, and {count()} were started: take auto")
+        connect(threads)
+        return False
+    processes = wanted
+    if wanted != 1:
+        import torch
+
+        gpus = torch.cuda.device_count()
+        processes = max(1, gpus) if wanted == "auto" else wanted
+        if gpus and processes > gpus:
+            raise UserError(f"params.yaml: train.processes is {wanted}, and there are {gpus} GPUs: take auto or {gpus}")
+    if processes == 1:
+        alone()
+        return False
+    _run(int(processes), module)
+    return True
+
+
+def _run(processes: int, module: str) -> None:
+    """Run a module in so many processes on this machine, pass signals on to them, and end as they end."""
+    workers: list[Worker] = []
+    received: list[int] = []
+
+    def pass_on(sign: int, _frame: FrameType | None) -> None:
+        received.append(sign)
+        for worker in workers:
+            worker.send_signal(sign)
+
+    handlers = {sign: signal.signal(sign, pass_on) for sign in (signal.SIGINT, signal.SIGTERM)}
+    with TemporaryDirectory(prefix="sentiment-", ignore_cleanup_errors=True) as meeting:
+        try:
+            for own in range(processes):
+                workers.append(_begin(own, processes, module, meeting))  # noqa: PERF401
+            failed = _wait(workers)
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+            for sign, handler in handlers.items():
+                signal.signal(sign, handler)
+        if failed:
+            if received:
+                signal.raise_signal(received[0])
+            _explain(workers, failed, Path(meeting))
+
+
+def _begin(own: int, processes: int, module: str, meeting: str) -> Worker:
+    """Start a process, in a session of its own, or Ctrl-C would reach it twice: from the terminal and from here."""
+    names = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "RANK": own, "LOCAL_RANK": own}
+    names |= {LAUNCHER: os.getpid(), MEETING: meeting}
+    environment = os.environ | _loopback() | {name: str(value) for name, value in names.items()}
+    return subprocess.Popen([sys.executable, "-m", module], env=environment, start_new_session=True)  # noqa: S603
+
+
+def _loopback() -> dict[str, str]:
+    """Return what keeps the processes' conversation within this machine, where the system has a name for that."""
+    names = {name for _, name in socket.if_nameindex()} if hasattr(socket, "if_nameindex") else set()
+    loopback = names & {"lo", "lo0"}
+    return {"GLOO_SOCKET_IFNAME": loopback.pop()} if loopback else {}
+
+
+def _wait(workers: Sequence[Worker]) -> list[int]:
+    """Wait until all have ended, but not long once one has failed; return which have failed first."""
+    while _running(workers) and not any(worker.returncode for worker in workers):
+        time.sleep(LOOKS)
+    failed = [own for own, worker in enumerate(workers) if worker.returncode]
+    deadline = time.monotonic() + GRACE
+    while _running(workers) and time.monotonic() < deadline:
+        time.sleep(LOOKS)
+    return failed
+
+
+def _running(workers: Sequence[Worker]) -> int:
+    """Look at all of them, and return how many have not ended."""
+    return sum([worker.poll() is None for worker in workers])
+
+
+def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) -> NoReturn:
+    """Tell the reader why the processes have failed, in the words of the one that knows, and exit as it did."""
+    words = {own: (meeting / f"{WORDS}{own}") for own in range(len(workers))}
+    said = {own: file.read_text(encoding="utf-8") for own, file in words.items() if file.exists()}
+    # What the others have found is that one no longer answers.
+    for own, text in said.items():
+        if text and not text.startswith("Traceback"):
+            sys.stderr.write(text)
+            sys.exit(max(1, workers[own].returncode))
+    for own in failed:
+        if workers[own].returncode < 0:
+            if own == 0:
+                sys.stderr.write("\n")  # its progress bar has no end
+            raise UserError(
+                f"process {own + 1} of {len(workers)} was ended by {signal.Signals(-workers[own].returncode).name}, "
+                "sent by a person or, where memory was short, by the system: the same command continues from the "
+                "newest checkpoint, if there was one already"
+            )
+    sys.stderr.write("".join(said.values()))
+    sys.exit(1)
