@@ -1,0 +1,171 @@
+"""Trainings on several machines, which here are two launchers with an address of this one each."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from sentiment.core.machines import BEAT, LOST, SILENT
+from sentiment.core.params import Params
+from tests.pipeline.interruption import BEGUN, SAVED
+from tests.sentiment.training.bench import TINY
+from tests.sentiment.training.stage import TrainStage, children
+from tests.slurm import Cluster
+
+pytestmark = pytest.mark.slow
+
+Stage = Callable[..., TrainStage]
+Machine = subprocess.Popen[str]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, pretrained: Path, encoded: pa.Table, params_with: Callable[..., Params]) -> Stage:
+    def make(name: str, **train: object) -> TrainStage:
+        params = params_with(
+            seed=3,
+            precision="fp32",
+            threads=1,
+            tokenize={"max_length": 48},
+            evaluate={"batch_size": 16},
+            train=TINY | {"processes": 2} | train,
+        )
+        return TrainStage(tmp_path / name, pretrained, encoded.slice(0, 57), params)
+
+    return make
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def torchrun(*stages: TrainStage) -> list[Machine]:
+    """Start torchrun on two machines, in the folders of these stages; the first has what they meet at."""
+    port = free_port()
+    options = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}"]
+    machines = []
+    for number, stage in enumerate(stages, start=1):
+        machines.append(stage.start("torch.distributed.run", *options, f"--local-addr=127.0.0.{number}", "-m"))
+        time.sleep(1)
+    return machines
+
+
+def workers(machine: Machine) -> list[int]:
+    """Return the ids of the training's processes that a launcher has started, once it has."""
+    while not (found := children(machine)):
+        time.sleep(0.05)
+    return found
+
+
+def test_two_machines_learn_what_two_processes_of_one_do_and_write_it_once(stage: Stage) -> None:
+    expected = stage("one").run()
+    two = stage("two")
+    first, second = torchrun(two, two)
+
+    assert (first.wait(600), second.wait(600)) == (0, 0), two.errors()
+    assert two.results() == expected
+    assert len((two.folder / "logs/timings.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_signal_to_one_machine_saves_and_ends_both_and_the_same_command_continues(stage: Stage) -> None:
+    expected = stage("whole").run()
+    two = stage("two")
+    first, second = torchrun(two, two)
+    two.wait_for(BEGUN, first)
+    second.terminate()
+
+    assert first.wait(60)
+    assert second.wait(60)
+    assert list(two.folder.glob(SAVED))
+
+    first, second = torchrun(two, two)
+    assert (first.wait(600), second.wait(600)) == (0, 0), two.errors()
+    assert "continuing from" in two.output()
+    assert two.results() == expected
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=lambda sign: sign.name)
+@pytest.mark.parametrize("lost", [0, 1])
+def test_where_a_machine_is_lost_the_other_says_so_within_a_minute_and_the_same_command_continues(
+    stage: Stage, lost: int, sign: signal.Signals
+) -> None:
+    """One that is stopped is as silent as one that is switched off: its connections stay open, and nobody answers."""
+    expected = stage("whole", epochs=4).run()
+    two = stage("two", epochs=4)
+    machines = torchrun(two, two)
+    two.wait_for(SAVED, machines[0])
+    gone = [*workers(machines[lost]), machines[lost].pid]
+    for pid in gone:
+        os.kill(pid, sign)
+    signalled = time.monotonic()
+    try:
+        assert machines[1 - lost].wait(90)
+        assert time.monotonic() - signalled < 60
+        assert f"train: error: {LOST}" in "\n".join(two.errors())
+    finally:
+        for pid in gone:
+            os.kill(pid, signal.SIGKILL) if sign == signal.SIGSTOP else None
+        machines[lost].wait(60)
+
+    machines = torchrun(two, two)
+    assert [machine.wait(600) for machine in machines] == [0, 0], two.errors()
+    assert two.results() == expected
+
+
+def test_machines_that_share_no_folder_are_told_so(stage: Stage) -> None:
+    one, other = stage("one"), stage("other")
+    machines = torchrun(one, other)
+
+    assert [machine.wait(120) for machine in machines] == [1, 1]
+    told = "\n".join([*one.errors(), *other.errors()])
+    assert "train: error: the machines do not share checkpoints/" in told
+    assert not (one.folder / "models/sentiment").exists()
+
+
+PIPELINE = """
+stages:
+  train:
+    cmd: python -m stages.train
+    params: [train]
+    deps: [data/tokenized]
+    outs: [models/sentiment, plots/training]
+    metrics: [metrics/train.json: {cache: false}]
+"""
+
+
+def test_a_job_of_slurm_survives_its_time_limit_and_dvc_records_what_it_has_trained(stage: Stage) -> None:
+    expected = stage("whole").run()
+    shared = stage("shared")
+    (shared.folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=shared.folder, check=True)
+    cluster = Cluster(shared.folder, 2)
+    job = cluster.submit()
+    shared.wait_for(BEGUN, job)
+    job.send_signal(signal.SIGUSR1)
+    output = job.communicate(timeout=120)[0]
+
+    assert job.returncode == 0, output
+    assert "train: interrupted; the same command again starts over or continues" in output
+    assert cluster.requeued() == f"requeue {cluster.number}\n"
+    assert list(shared.folder.glob(SAVED))
+    assert not (shared.folder / "models/sentiment").exists()
+
+    again = cluster.submit()
+    output = again.communicate(timeout=600)[0]
+    assert again.returncode == 0, output
+    assert "continuing from" in output
+    assert shared.results() == expected
+    assert "didn't change" in cluster.submit().communicate(timeout=120)[0]
+    assert cluster.requeued() == f"requeue {cluster.number}\n"
+
+
+def test_a_silent_process_is_lost_well_before_a_minute() -> None:
+    assert BEAT * SILENT <= 45
