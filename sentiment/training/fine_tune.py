@@ -39,6 +39,9 @@ from sentiment.training.gradients import Portions, accumulate
 WEIGHT_DECAY = 0.01
 """AdamW's, for all weights but biases and layer norms, as the Trainer has it."""
 
+LOGGED = 20
+"""The most steps between two entries of the log, for which an interrupted training waits before it saves."""
+
 
 class LengthBucketTrainer(Trainer):
     """transformers' Trainer with length-bucketed batches, which validates the moving average of the weights.
@@ -252,7 +255,7 @@ def arguments(params: Params, steps: int, folder: Path, device: torch.device) ->
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
         seed=params.seed,
-        logging_steps=max(1, steps // 50),
+        logging_steps=max(1, min(steps // 50, LOGGED)),
         # The Validations callback decides when; these only have to agree with each other.
         eval_strategy="steps",
         save_strategy="steps",

@@ -41,6 +41,29 @@ def stage(tmp_path: Path, pretrained: Path, encoded: pa.Table, params_with: Call
     return make
 
 
+PIPELINE = """
+stages:
+  train:
+    cmd: python -m stages.train
+    params: [train]
+    deps: [data/tokenized]
+    outs: [models/sentiment, plots/training]
+    metrics: [metrics/train.json: {cache: false}]
+"""
+
+
+def under_dvc(stage: TrainStage) -> TrainStage:
+    """Put the stage's folder under the control of DVC."""
+    (stage.folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    dvc(stage, "init", "--no-scm", "--quiet")
+    return stage
+
+
+def dvc(stage: TrainStage, *arguments: str) -> str:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=stage.folder, check=True, capture_output=True, text=True).stdout
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -65,12 +88,14 @@ def workers(machine: Machine) -> list[int]:
     return found
 
 
-def test_two_machines_learn_what_two_processes_of_one_do_and_write_it_once(stage: Stage) -> None:
+def test_two_machines_learn_what_one_does_and_dvc_is_told(stage: Stage) -> None:
     expected = stage("one").run()
-    two = stage("two")
+    two = under_dvc(stage("two"))
     first, second = torchrun(two, two)
 
     assert (first.wait(600), second.wait(600)) == (0, 0), two.errors()
+    dvc(two, "commit", "--force", "train")
+    assert "didn't change" in dvc(two, "repro")
     assert two.results() == expected
     assert len((two.folder / "logs/timings.jsonl").read_text().splitlines()) == 1
 
@@ -130,22 +155,9 @@ def test_machines_that_share_no_folder_are_told_so(stage: Stage) -> None:
     assert not (one.folder / "models/sentiment").exists()
 
 
-PIPELINE = """
-stages:
-  train:
-    cmd: python -m stages.train
-    params: [train]
-    deps: [data/tokenized]
-    outs: [models/sentiment, plots/training]
-    metrics: [metrics/train.json: {cache: false}]
-"""
-
-
 def test_a_job_of_slurm_survives_its_time_limit_and_dvc_records_what_it_has_trained(stage: Stage) -> None:
     expected = stage("whole").run()
-    shared = stage("shared")
-    (shared.folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=shared.folder, check=True)
+    shared = under_dvc(stage("shared"))
     cluster = Cluster(shared.folder, 2)
     job = cluster.submit()
     shared.wait_for(BEGUN, job)
