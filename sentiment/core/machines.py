@@ -9,7 +9,8 @@ import os
 import secrets
 import sys
 import threading
-from datetime import timedelta
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count as counting
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from sentiment.core import processes
 from sentiment.core.errors import UserError
 
 if TYPE_CHECKING:
-    from torch.distributed import TCPStore
+    from torch.distributed.distributed_c10d import Store
 
 BEAT = 5.0
 """Seconds from one sign of life of a process to the next."""
@@ -37,50 +38,55 @@ def watch(name: str) -> None:
 
     The main process watches all others, and they watch it. MASTER_ADDR and MASTER_PORT say where signs are left.
     """
-    from torch.distributed import TCPStore
+    # Documented, but not among the names that the module exports.
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = TCPStore(address, port, is_master=False, timeout=timedelta(seconds=BEAT * SILENT))
-    store.set(_sign(processes.rank()), "0")
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    store.set(_name(processes.rank()), "0")
+    signs = dict.fromkeys(range(1, processes.count()) if processes.is_main() else [0], b"")
     processes.gather(None)
     ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(store, ended, name), daemon=True)
-    watcher.start()
+    exchange = threading.Thread(target=_exchange, args=(store, signs, ended), daemon=True)
+    exchange.start()
+    threading.Thread(target=_listen, args=(signs, ended, name), daemon=True).start()
 
     def leave() -> None:
         ended.set()
-        watcher.join(BEAT)
+        exchange.join(BEAT)
 
     atexit.register(leave)
 
 
-def _sign(rank: int) -> str:
+def _name(rank: int) -> str:
     return f"sentiment-{rank}"
 
 
-def _watch(store: "TCPStore", ended: threading.Event, name: str) -> None:
-    others = range(1, processes.count()) if processes.is_main() else [0]
-    signs = dict.fromkeys(others, b"")
-    silent = dict.fromkeys(others, 0)
-    for beat in counting(1):
-        try:
-            store.set(_sign(processes.rank()), str(beat))
-            for other in others:
-                sign = store.get(_sign(other))
-                silent[other] = silent[other] + 1 if sign == signs[other] != GONE else 0
-                signs[other] = sign
-            is_lost = max(silent.values()) >= SILENT
-        except RuntimeError:
-            # The store ends with the process that has it, which may be a moment before this one, all being done.
-            is_lost = not ended.wait(BEAT)
-            if not is_lost:
-                return
-        if is_lost:
+def _exchange(store: "Store", signs: dict[int, bytes], ended: threading.Event) -> None:
+    """Leave this process's signs in the store, and take the newest ones of others from it, until this one has ended.
+
+    The store fails or never answers where it is its machine that is lost.
+    """
+    with suppress(RuntimeError):
+        for beat in counting(1):
+            store.set(_name(processes.rank()), str(beat))
+            for other in signs:
+                signs[other] = store.get(_name(other))
+            if ended.wait(BEAT):
+                break
+        store.set(_name(processes.rank()), GONE.decode())
+
+
+def _listen(signs: Mapping[int, bytes], ended: threading.Event, name: str) -> None:
+    """End this process once another one's sign has stayed the same for SILENT beats."""
+    heard = dict(signs)
+    silent = dict.fromkeys(signs, 0)
+    while not ended.wait(BEAT):
+        for other, sign in signs.items():
+            silent[other] = silent[other] + 1 if sign == heard[other] != GONE else 0
+            heard[other] = sign
+        if max(silent.values()) >= SILENT:
             print(f"{name}: error: {LOST}", file=sys.__stderr__, flush=True)
             os._exit(1)
-        if ended.wait(BEAT):
-            store.set(_sign(processes.rank()), GONE.decode())
-            return
 
 
 def tells_of_loss(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from sentiment.core.machines import BEAT, LOST, SILENT
 from sentiment.core.params import Params
 from tests.pipeline.interruption import BEGUN, SAVED
 from tests.sentiment.training.bench import TINY
-from tests.sentiment.training.stage import TrainStage, children
+from tests.sentiment.training.stage import PATIENCE, TrainStage, children
 from tests.slurm import ROOT, Cluster
 
 pytestmark = pytest.mark.slow
@@ -75,22 +75,33 @@ def torchrun(*folders: Path) -> list[Machine]:
     options = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}"]
     machines = []
     for number, folder in enumerate(folders, start=1):
-        own = [f"--local-addr=127.0.0.{number}", "-m", "stages.train"]
-        inherited = {name: value for name, value in os.environ.items() if name != "SENTIMENT_CHECKPOINT_DIR"}
-        with (folder / f"said-{number}").open("w") as said:
-            machines.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "torch.distributed.run", *options, *own],
-                    cwd=folder,
-                    env=inherited | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
-                    text=True,
-                    stdout=said,
-                    stderr=said,
-                )
-            )
+        own = f"--local-addr=127.0.0.{number}"
+        machines.append(start(folder, number, "torch.distributed.run", *options, own, "-m", "stages.train"))
         # The first has to be there first.
         time.sleep(1)
     return machines
+
+
+def alone(*folders: Path) -> list[Machine]:
+    """Start a process on each of two machines without a launcher of torch, as srun does."""
+    told = {"WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return [
+        start(folder, number, "stages.train", RANK=str(number - 1), **told)
+        for number, folder in enumerate(folders, start=1)
+    ]
+
+
+def start(folder: Path, number: int, *module: str, **told: str) -> Machine:
+    inherited = {name: value for name, value in os.environ.items() if name != "SENTIMENT_CHECKPOINT_DIR"}
+    with (folder / f"said-{number}").open("w") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=folder,
+            env=inherited | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)} | told,
+            text=True,
+            stdout=said,
+            stderr=said,
+        )
 
 
 def said(folder: Path, *numbers: int) -> str:
@@ -98,19 +109,12 @@ def said(folder: Path, *numbers: int) -> str:
     return "\n".join((folder / f"said-{number}").read_text() for number in numbers or (1, 2))
 
 
-def workers(machine: Machine) -> list[int]:
-    """Return the ids of the training's processes that a launcher has started, once it has."""
-    while not (found := children(machine)):
-        time.sleep(0.05)
-    return found
-
-
 def test_two_machines_learn_what_one_does_and_dvc_is_told(stage: Stage) -> None:
     expected = stage("one").run()
     two = under_dvc(stage("two"))
     first, second = torchrun(two.folder, two.folder)
 
-    assert (first.wait(600), second.wait(600)) == (0, 0), said(two.folder)
+    assert (first.wait(PATIENCE), second.wait(PATIENCE)) == (0, 0), said(two.folder)
     dvc(two, "commit", "--force", "train")
     assert "didn't change" in dvc(two, "repro")
     assert two.results() == expected
@@ -129,36 +133,38 @@ def test_a_signal_to_one_machine_saves_and_ends_both_and_the_same_command_contin
     assert list(two.folder.glob(SAVED))
 
     first, second = torchrun(two.folder, two.folder)
-    assert (first.wait(600), second.wait(600)) == (0, 0), said(two.folder)
+    assert (first.wait(PATIENCE), second.wait(PATIENCE)) == (0, 0), said(two.folder)
     assert said(two.folder).count("continuing from") == 1
     assert two.results() == expected
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=lambda sign: sign.name)
 @pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize(
+    ("launch", "sign"), [(torchrun, signal.SIGKILL), (alone, signal.SIGKILL), (alone, signal.SIGSTOP)]
+)
 def test_where_a_machine_is_lost_the_other_says_so_within_a_minute_and_the_same_command_continues(
-    stage: Stage, lost: int, sign: signal.Signals
+    stage: Stage, launch: Callable[..., list[Machine]], sign: signal.Signals, lost: int
 ) -> None:
     """One that is stopped is as silent as one that is switched off: its connections stay open, and nobody answers."""
     expected = stage("whole", epochs=4).run()
     two = stage("two", epochs=4)
-    machines = torchrun(two.folder, two.folder)
+    machines = launch(two.folder, two.folder)
     two.wait_for(SAVED, machines[0])
-    gone = [*workers(machines[lost]), machines[lost].pid]
+    gone = [machines[lost].pid, *children(machines[lost])]
     for pid in gone:
         os.kill(pid, sign)
     signalled = time.monotonic()
     try:
-        assert machines[1 - lost].wait(90)
+        assert machines[1 - lost].wait(PATIENCE)
         assert time.monotonic() - signalled < 60
         assert f"train: error: {LOST}" in said(two.folder, 2 - lost)
     finally:
-        for pid in gone:
-            os.kill(pid, signal.SIGKILL) if sign == signal.SIGSTOP else None
+        for pid in gone if sign == signal.SIGSTOP else []:
+            os.kill(pid, signal.SIGKILL)
         machines[lost].wait(60)
 
-    machines = torchrun(two.folder, two.folder)
-    assert [machine.wait(600) for machine in machines] == [0, 0], said(two.folder)
+    machines = launch(two.folder, two.folder)
+    assert [machine.wait(PATIENCE) for machine in machines] == [0, 0], said(two.folder)
     assert two.results() == expected
 
 
@@ -188,7 +194,7 @@ def test_a_job_of_slurm_survives_its_time_limit_and_dvc_records_what_it_has_trai
     assert not (shared.folder / "models/sentiment").exists()
 
     again = cluster.submit()
-    output = again.communicate(timeout=600)[0]
+    output = again.communicate(timeout=PATIENCE)[0]
     assert again.returncode == 0, output
     assert "continuing from" in output
     assert shared.results() == expected
