@@ -66,7 +66,7 @@ def main() -> None:
     from sentiment.training.bias import check_bias
     from sentiment.training.build import build
     from sentiment.training.calibration import calibrate
-    from sentiment.training.checkpoints import discard, folder_for, locked
+    from sentiment.training.checkpoints import discard, folder_for, held
     from sentiment.training.fine_tune import fine_tune
     from sentiment.training.provenance import provenance_of
     from sentiment.training.runs import fine_tune_several
@@ -80,7 +80,7 @@ def main() -> None:
     code = [Path(__file__), *sorted((ROOT / "sentiment").rglob("*.py"))]
     checkpoints = folder_for(provenance, code, ROOT)
 
-    with processes.held_by_main(locked(checkpoints)):
+    with held(checkpoints):
         train = map_parquet(TOKENIZED / "train.parquet", COLUMNS, checkpoints / "train.arrow")
 
         tokenizer = load_tokenizer(PRETRAINED)

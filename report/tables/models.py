@@ -13,7 +13,9 @@ def predictions() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the models, cheapest first, and the devices, slowest first, of benchmarks/costs.json."""
     computed = read("benchmarks/costs.json")
     models = sorted(computed["models"].items(), key=lambda item: (item[1]["flops_per_token"], item[1]["parameters"]))
-    devices = sorted(computed["devices"].items(), key=lambda item: item[1]["peak"] * item[1]["utilization"])
+    devices = sorted(
+        computed["devices"].items(), key=lambda item: item[1]["number"] * item[1]["peak"] * item[1]["utilization"]
+    )
     return dict(models), dict(devices)
 
 
@@ -27,7 +29,7 @@ def costs() -> str:
         rows.append(
             [name, f"{model['parameters'] / 1e6:.1f}", f"{model['multiplied'] / 1e6:.1f}"]
             + [f"{model['flops_per_token'] / 1e6:.0f}"]
-            + ["< 1" if number < 1 else f"{number:.0f}" for number in minutes]
+            + ["< 1" if number < 1 else f"{number:.1f}" if number < 10 else f"{number:.0f}" for number in minutes]
             + [" / ".join(memory), f"{model['checkpoint'] / 1e9:.1f}"]
         )
     header = ["model", "parameters, M", "multiplied, M", "MFLOP per token"]

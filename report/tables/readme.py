@@ -66,11 +66,11 @@ def pictures() -> str:
     return "\n".join(f"![{what}]({path.as_posix()})" for path, what in paths.items() if path.exists())
 
 
-def minutes(tokens: float) -> str:
+def minutes(tokens: float) -> tuple[float, float]:
     """Return the time that training on so many tokens takes at the speeds measured, with bf16 and without."""
     runs = (read(f"benchmarks/{name}.json") for name in ("results", "results_without_bf16"))
     fast, slow = (tokens / run["training"]["tokens_per_second"]["ours"]["median"] / 60 for run in runs)
-    return f"{fast:.0f} min where the processor has bf16, else {slow:.0f}"
+    return fast, slow
 
 
 def on_imdb(recipe: str) -> list[str]:
@@ -105,7 +105,8 @@ def ways() -> str:
     params = load_params()
     tokens = read("metrics/tokenize.json")["train"]["tokens"] * params.train.epochs * params.train.runs
     reviews = read("metrics/subsample.json")["splits"]["train"]["kept"]
-    gpu = 2 * read("benchmarks/costs.json")["models"]["distilbert-base-uncased"]["minutes"]["T4"]
+    per_epoch = read("benchmarks/costs.json")["models"]["distilbert-base-uncased"]["minutes"]
+    one, two = (f"{2 * per_epoch[device]:.1f} min, predicted" for device in ("T4", "2 T4"))
     tested = f"{read('metrics/evaluate.json')['accuracy']:.3f} on the test reviews"
     large = "-S train.epochs=2 -S train.lr=5e-5 -S tokenize.max_length=128"
     own = "`dvc exp run -S dataset=reviews.csv` ([own/](own/README.md))"
@@ -113,13 +114,17 @@ def ways() -> str:
     published = "0.90 to 0.93, [published](docs/models.md#what-was-published)"
     command, about, expect = on_imdb(best_on_imdb())
     about += ", else add `-S train.over_time=shorten`"
-    per_thousand = f"per 1,000 reviews like the default's: {minutes(tokens / reviews * 1000)}"
+    processors = "{:.0f} min where the processor has bf16, else {:.0f}"
+    per_thousand = f"per 1,000 reviews like the default's: {processors.format(*minutes(tokens / reviews * 1000))}"
+    on_mac = f"{minutes(tokens)[1]:.0f} min or less, in fp32 ([why](docs/platforms.md#notes-on-each))"
     return table(
         ["you have", "and want", "command", "about", "expect"],
-        ["a laptop", "the default", "`make run`", minutes(tokens), tested],
+        ["a laptop", "the default", "`make run`", processors.format(*minutes(tokens)), tested],
+        ["a Mac", "the default", "`make run`", on_mac, tested],
         ["a laptop, and reviews of your own", "a model of them", own, per_thousand, "`metrics/evaluate.json` tells"],
         ["a laptop, and the hub", "a first look at IMDB", *on_imdb("first look")],
-        ["a T4, and the hub", "DistilBERT on all of IMDB", whole, f"{gpu:.0f} min, predicted", published],
+        ["a T4, and the hub", "DistilBERT on all of IMDB", whole, one, published],
+        ["two T4 (Kaggle), and the hub", "the same", "the same: both are used", two, published],
         ["a laptop, the hub, and 15 minutes", "the most of IMDB", command, about, expect],
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from sentiment.core import processes
+from sentiment.core import machines, processes
 from sentiment.core.errors import UserError
 from sentiment.core.openmp import wait_briefly
 
@@ -74,6 +74,8 @@ def run(main: Callable[[], None], name: str, *, network: bool = False, several: 
 
 def _explain(error: Exception, name: str) -> NoReturn:
     """Exit with one line for a mistake that its user can fix; let a bug of ours keep its traceback."""
+    if machines.tells_of_loss(error):
+        error = UserError(machines.LOST)
     if isinstance(error, UserError):
         sys.exit(f"{name}: error: {error}")
     # safetensors reports the system's errors, such as a full disk, as its own.

@@ -1,21 +1,26 @@
 """Starting several processes that train one model together on this machine, and telling how they end."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Literal, NoReturn
 
 from sentiment.core.errors import UserError
+from sentiment.core.machines import watch
 from sentiment.core.processes import LAUNCHER, LOOKS, MEETING, WORDS, alone, connect, count
 
 Worker = subprocess.Popen[bytes]
+FOREIGN = "SENTIMENT_TRAIN_WITH"
+"""The variable with the command of another launcher."""
 GRACE = 10
 """Seconds that the others have to end by themselves once one has failed: they notice, as it no longer answers them."""
 
@@ -24,14 +29,20 @@ def start(wanted: int | Literal["auto"], threads: int, module: str) -> bool:
     """Run a module in the processes that are wanted, to its end, and return whether that was to be done here.
 
     It was not where this process is all that is wanted, or where a launcher has started it as one of several, which
-    then are connected: it has to do the work itself. Raises UserError where there are fewer GPUs, or where a launcher
-    has started another number of processes.
+    then are connected: it has to do the work itself. SENTIMENT_TRAIN_WITH is the command of a launcher that is to start
+    them in place of this one. Raises UserError where there are fewer GPUs, or where a launcher has started another
+    number of processes.
     """
     if "WORLD_SIZE" in os.environ:
         if wanted not in {"auto", count()}:
             raise UserError(f"params.yaml: train.processes is {wanted}, and {count()} were started: take auto")
         connect(threads)
+        if count() > 1 and LAUNCHER not in os.environ:
+            watch(module.rpartition(".")[2])
         return False
+    if launcher := os.environ.get(FOREIGN):
+        _run_with(shlex.split(launcher), module)
+        return True
     processes = wanted
     if wanted != 1:
         import torch
@@ -50,6 +61,32 @@ def start(wanted: int | Literal["auto"], threads: int, module: str) -> bool:
 def _run(processes: int, module: str) -> None:
     """Run a module in so many processes on this machine, pass signals on to them, and end as they end."""
     workers: list[Worker] = []
+    with (
+        TemporaryDirectory(prefix="sentiment-", ignore_cleanup_errors=True) as meeting,
+        _passing_signals_on(workers) as received,
+    ):
+        for own in range(processes):
+            workers.append(_begin(own, processes, module, meeting))  # noqa: PERF401
+        failed = _wait(workers)
+        if failed and not received:
+            _explain(workers, failed, Path(meeting))
+    if failed:
+        signal.raise_signal(received[0])
+
+
+def _run_with(launcher: Sequence[str], module: str) -> None:
+    """Let a launcher run a module, pass signals on to it, and end as it ends; its processes speak for themselves."""
+    workers: list[Worker] = []
+    with _passing_signals_on(workers):
+        workers.append(_apart([*launcher, sys.executable, "-m", module], os.environ))
+        code = workers[0].wait()
+    if code:
+        sys.exit(code if code > 0 else 128 - code)
+
+
+@contextmanager
+def _passing_signals_on(workers: Sequence[Worker]) -> Iterator[list[int]]:
+    """Pass signals on to processes for a while, and kill those that are left at its end; yield what was received."""
     received: list[int] = []
 
     def pass_on(sign: int, _frame: FrameType | None) -> None:
@@ -58,29 +95,27 @@ def _run(processes: int, module: str) -> None:
             worker.send_signal(sign)
 
     handlers = {sign: signal.signal(sign, pass_on) for sign in (signal.SIGINT, signal.SIGTERM)}
-    with TemporaryDirectory(prefix="sentiment-", ignore_cleanup_errors=True) as meeting:
-        try:
-            for own in range(processes):
-                workers.append(_begin(own, processes, module, meeting))  # noqa: PERF401
-            failed = _wait(workers)
-        finally:
-            for worker in workers:
-                worker.kill()
-                worker.wait()
-            for sign, handler in handlers.items():
-                signal.signal(sign, handler)
-        if failed:
-            if received:
-                signal.raise_signal(received[0])
-            _explain(workers, failed, Path(meeting))
+    try:
+        yield received
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+        for sign, handler in handlers.items():
+            signal.signal(sign, handler)
+
+
+def _apart(command: Sequence[str], environment: Mapping[str, str]) -> Worker:
+    """Start a process, in a session of its own, or Ctrl-C would reach it twice: from the terminal and from here."""
+    return subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
 
 
 def _begin(own: int, processes: int, module: str, meeting: str) -> Worker:
-    """Start a process, in a session of its own, or Ctrl-C would reach it twice: from the terminal and from here."""
+    """Start one of the processes."""
     names = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "RANK": own, "LOCAL_RANK": own}
     names |= {LAUNCHER: os.getpid(), MEETING: meeting}
     environment = os.environ | _loopback() | {name: str(value) for name, value in names.items()}
-    return subprocess.Popen([sys.executable, "-m", module], env=environment, start_new_session=True)  # noqa: S603
+    return _apart([sys.executable, "-m", module], environment)
 
 
 def _loopback() -> dict[str, str]:

@@ -16,8 +16,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from sentiment.core import processes
 from sentiment.core.errors import UserError
 from sentiment.core.files import remove, sha256
+from sentiment.core.machines import require_shared
 from sentiment.training.averaging import AVERAGE
 
 LOCK = "lock"
@@ -51,6 +53,14 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     with lock:
         _prune(folder)
+        yield
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Lock the folder for all processes of this training; raises UserError too where they do not share it."""
+    with processes.held_by_main(locked(folder)):
+        require_shared(folder)
         yield
 
 

@@ -40,6 +40,9 @@ from sentiment.training.gradients import Portions, accumulate
 WEIGHT_DECAY = 0.01
 """AdamW's, for all weights but biases and layer norms, as the Trainer has it."""
 
+LOGGED = 20
+"""The most steps between two entries of the log, for which an interrupted training waits before it saves."""
+
 
 class LengthBucketTrainer(Trainer):
     """transformers' Trainer with length-bucketed batches, which validates the moving average of the weights.
@@ -271,7 +274,7 @@ def arguments(params: Params, steps: int, folder: Path, device: torch.device) ->
         use_cpu=device.type == "cpu",
         dataloader_pin_memory=device.type == "cuda",
         seed=params.seed,
-        logging_steps=max(1, steps // 50),
+        logging_steps=max(1, min(steps // 50, LOGGED)),
         # The Validations callback decides when; these only have to agree with each other.
         eval_strategy="steps",
         save_strategy="steps",

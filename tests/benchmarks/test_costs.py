@@ -1,6 +1,7 @@
 """The predicted costs follow from the models' configurations and agree with what is known of them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from benchmarks.costs import (
     DEVICES,
     MODELS,
     PUBLISHED_TIMINGS,
+    Timing,
     flops_per_token,
     memory,
     multiplied,
@@ -75,16 +77,19 @@ def test_an_encoder_costs_what_the_rule_of_thumb_says() -> None:
     assert flops_per_token(MODELS["bert-base-uncased"]) == pytest.approx(6 * 85e6, rel=0.05)
 
 
-@pytest.mark.parametrize(("peak", "precision", "published"), PUBLISHED_TIMINGS)
-def test_the_utilization_assumed_of_gpus_explains_published_timings(
-    peak: float, precision: str, published: float
-) -> None:
-    assumed = DEVICES["P100" if precision == "fp32" else "T4"].utilization
-    tokens = 2 * 87_599 * 384
+@pytest.mark.parametrize("timing", PUBLISHED_TIMINGS, ids=lambda timing: f"{timing.model} like {timing.device}")
+def test_the_utilization_assumed_of_gpus_explains_published_timings(timing: Timing) -> None:
+    device = replace(DEVICES[timing.device], peak=timing.peak)
+    seconds = timing.sequences * timing.length / tokens_per_second(MODELS[timing.model], device, timing.length)
 
-    predicted = tokens * flops_per_token(MODELS["bert-base-uncased"], 384) / (peak * assumed) / 60
+    assert seconds / 60 == pytest.approx(timing.minutes, rel=0.1)
 
-    assert predicted == pytest.approx(published, rel=0.1)
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_second_gpu_does_not_halve_the_time_as_gradients_are_exchanged_after_every_step(name: str) -> None:
+    one, two = (tokens_per_second(MODELS[name], DEVICES[device]) for device in ("T4", "2 T4"))
+
+    assert one < two < 2 * one
 
 
 def test_frozen_embeddings_save_their_gradients_and_moments() -> None:

@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom in a clean folder, without a GPU and without the hub."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -13,12 +14,19 @@ from nbclient.exceptions import CellExecutionError
 from tests.project import ROOT, Project
 
 
-def printed(notebook: Path, folder: Path) -> str:
-    """Run all cells in the folder; return what they printed and returned."""
+def printed(notebook: Path, folder: Path, code_cells: int | None = None) -> str:
+    """Run all cells in the folder, or as many of the first ones; return what they printed and returned."""
     cells = nbformat.read(notebook, as_version=4)
+    cells.cells = [cell for cell in cells.cells if cell.cell_type == "code"][:code_cells]
     NotebookClient(cells, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
-    outputs = [output for cell in cells.cells if cell.cell_type == "code" for output in cell.outputs]
+    outputs = [output for cell in cells.cells for output in cell.outputs]
     return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
+
+
+def predicted(model: str) -> dict[str, float]:
+    """Return the minutes of an epoch that are predicted for one T4 and for two."""
+    minutes = json.loads((ROOT / "benchmarks/costs.json").read_text(encoding="utf-8"))["models"][model]["minutes"]
+    return {device: minutes[device] for device in ("T4", "2 T4")}
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +59,24 @@ def test_without_a_gpu_the_notebook_for_colab_trains_the_default_and_says_what_i
     output = printed(project.folder / "notebooks/colab.ipynb", tmp_path)
 
     assert "skipped, as it needs a GPU and the hub: dvc exp run" in output
+    for device, one_epoch in predicted("distilbert-base-uncased").items():
+        assert f"with distilbert-base-uncased on {device}: {2 * one_epoch:.1f} minutes, predicted" in output
     assert "metrics/evaluate.json" in output
     assert (tmp_path / "kept/exported/onnx/model_quantized.onnx").exists()
     assert (tmp_path / "kept/plots/index.html").exists()
+
+
+def test_the_notebook_for_colab_names_the_gpus_that_it_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvidia_smi = tmp_path / "nvidia-smi"
+    nvidia_smi.write_text("#!/bin/sh\necho 'GPU 0: Tesla T4'\necho 'GPU 1: Tesla T4'\n", encoding="utf-8")
+    nvidia_smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    monkeypatch.setenv("SENTIMENT_REPOSITORY", "address")
+
+    output = printed(ROOT / "notebooks/colab.ipynb", tmp_path, code_cells=1)
+
+    assert output == "Kaggle\nGPU 0: Tesla T4\nGPU 1: Tesla T4\n"
 
 
 def test_the_notebook_for_colab_asks_for_the_address_of_the_project(

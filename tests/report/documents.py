@@ -72,7 +72,15 @@ TUNED = (
     "test_two_workers_one_of_them_killed_leave_every_trial_as_an_experiment_and_no_trace"
 )
 ARRAY = "tests/tuning/test_experiments.py::test_the_tasks_of_an_array_leave_their_experiments_where_home_can_pull_them"
+MACHINES = "tests/sentiment/training/test_machines.py::test_two_machines_learn_what_one_does_and_dvc_is_told"
+JOB = "tests/deploy/test_slurm.py::test_it_runs_the_pipeline_or_any_other_command_of_dvc_and_ends_as_that_does"
 COVERED = {
+    "sbatch deploy/slurm.sbatch": JOB,
+    "sbatch --nodes=1 deploy/slurm.sbatch exp run -S train.lr=3e-5": JOB,
+    "python -m torch.distributed.run --nnodes 2 --nproc-per-node gpu --rdzv-backend c10d --rdzv-endpoint HOST:29500 "
+    "-m stages.train": MACHINES,
+    "dvc repro tokenize": MACHINES,
+    "dvc commit --force train": MACHINES,
     "make serve": PAGE,
     """curl -s localhost:7860/api/v1/predict -d '{"texts": ["A joy.", "Two dull hours."]}'""": (
         "tests/app/test_api.py::test_json_is_read_whatever_a_client_calls_it"
