@@ -49,7 +49,7 @@ def tell(study: "Study") -> None:
     print(f"best: {best['experiment']}, log loss {best['log_loss']:.4f}, with")
     for name, value in best["changes"].items():
         print(f"  {name}: {value}")
-    print(f"dvc exp apply {best['experiment']}    takes its parameters and its model; dvc repro does the rest")
+    print(f"dvc exp apply {best['experiment']}    takes its parameters, those of base too, and its model")
     print("dvc exp show --only-changed    lists all trials; make report shows what mattered")
 
 
@@ -58,6 +58,8 @@ def main() -> None:
     parser.add_argument("plan", nargs="?", type=Path, default=PLAN)
     parser.add_argument("--workers", type=int, default=1, help="processes that try at the same time")
     arguments = parser.parse_args()
+    if arguments.workers < 1:
+        raise UserError(f"--workers is {arguments.workers}, but must be 1 or more")
     if not find_spec("optuna"):
         raise UserError("tuning needs Optuna: python -m pip install --requirement requirements-scale.txt")
     load_params()
