@@ -23,15 +23,19 @@ together. Started by a launcher, such as torchrun, it joins those that were star
 import gc
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sentiment.core import processes
 from sentiment.core.command import run
 from sentiment.core.files import replacing, require_intact, sha256, write_json
 from sentiment.core.launching import start
-from sentiment.core.params import load_params, load_preprocessing
+from sentiment.core.params import Preprocessing, load_params, load_preprocessing
 from sentiment.core.parquet import map_parquet, read_parquet
 from sentiment.model.reproducible import fix_bits
 from sentiment.text.encoded_rows import count_reviews
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ROOT = Path(__file__).parents[1]
 TOKENIZED = Path("data/tokenized")
@@ -52,14 +56,12 @@ def main() -> None:
 
     # Everything that the bits of the result depend on is fixed, and written down, before the model is built.
     fix_bits(params)
-    if start(params.train.processes, params.threads, "stages.train"):
+    if start(params, "stages.train"):
         return
 
     from transformers import set_seed
 
     from sentiment.model.device import device
-    from sentiment.model.length_drift import FILE
-    from sentiment.model.loading import PROVENANCE, save
     from sentiment.model.model_card import model_card
     from sentiment.text.encoding import Padding, load_tokenizer
     from sentiment.training.averaging import mix_in, weights_of
@@ -95,20 +97,34 @@ def main() -> None:
         if not processes.is_main():
             return
 
-        with replacing(MODEL) as folder:
-            # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
-            save(model, load_tokenizer(PRETRAINED), preprocessing, folder)
-            if "length_drift" in metrics:
-                write_json(folder / FILE, metrics["length_drift"])
-            outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
-            write_json(folder / PROVENANCE, provenance | {"outputs": outputs})
-            card = model_card(params, origin, sizes, metrics)
-            (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
+        write_model(model, preprocessing, provenance, metrics, model_card(params, origin, sizes, metrics))
         write_json(METRICS, metrics)
     # Windows removes no file that is mapped into memory.
     del train
     gc.collect()
     discard(checkpoints)
+
+
+def write_model(
+    model: "PreTrainedModel",
+    preprocessing: Preprocessing,
+    provenance: dict[str, Any],
+    metrics: dict[str, Any],
+    card: str,
+) -> None:
+    """Write the folder of the trained model, which is whole or absent."""
+    from sentiment.model.length_drift import FILE
+    from sentiment.model.loading import PROVENANCE, save
+    from sentiment.text.encoding import load_tokenizer
+
+    with replacing(MODEL) as folder:
+        # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
+        save(model, load_tokenizer(PRETRAINED), preprocessing, folder)
+        if "length_drift" in metrics:
+            write_json(folder / FILE, metrics["length_drift"])
+        outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
+        write_json(folder / PROVENANCE, provenance | {"outputs": outputs})
+        (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from sentiment.core.errors import UserError
 from sentiment.core.machines import watch
+from sentiment.core.params import Params
 from sentiment.core.processes import LAUNCHER, LOOKS, MEETING, WORDS, alone, connect, count
 
 Worker = subprocess.Popen[bytes]
@@ -25,7 +26,7 @@ GRACE = 10
 """Seconds that the others have to end by themselves once one has failed: they notice, as it no longer answers them."""
 
 
-def start(wanted: int | Literal["auto"], threads: int, module: str) -> bool:
+def start(params: Params, module: str) -> bool:
     """Run a module in the processes that are wanted, to its end, and return whether that was to be done here.
 
     It was not where this process is all that is wanted, or where a launcher has started it as one of several, which
@@ -33,28 +34,31 @@ def start(wanted: int | Literal["auto"], threads: int, module: str) -> bool:
     them in place of this one. Raises UserError where there are fewer GPUs, or where a launcher has started another
     number of processes.
     """
+    wanted, on_gpu = params.train.processes, params.device in {"auto", "cuda"}
     if "WORLD_SIZE" in os.environ:
         if wanted not in {"auto", count()}:
             raise UserError(f"params.yaml: train.processes is {wanted}, and {count()} were started: take auto")
-        connect(threads)
+        connect(params.threads, on_gpu=on_gpu)
         if count() > 1 and LAUNCHER not in os.environ:
             watch(module.rpartition(".")[2])
         return False
     if launcher := os.environ.get(FOREIGN):
         _run_with(shlex.split(launcher), module)
         return True
-    processes = wanted
+    processes = 1
     if wanted != 1:
         import torch
 
-        gpus = torch.cuda.device_count()
+        gpus = torch.cuda.device_count() if on_gpu else int(params.device == "mps")
         processes = max(1, gpus) if wanted == "auto" else wanted
         if gpus and processes > gpus:
-            raise UserError(f"params.yaml: train.processes is {wanted}, and there are {gpus} GPUs: take auto or {gpus}")
+            raise UserError(
+                f"params.yaml: train.processes is {wanted}, and the number of GPUs is {gpus}: take auto or {gpus}"
+            )
     if processes == 1:
         alone()
         return False
-    _run(int(processes), module)
+    _run(processes, module)
     return True
 
 
@@ -112,7 +116,7 @@ def _apart(command: Sequence[str], environment: Mapping[str, str]) -> Worker:
 
 def _begin(own: int, processes: int, module: str, meeting: str) -> Worker:
     """Start one of the processes."""
-    names = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "RANK": own, "LOCAL_RANK": own}
+    names: dict[str, object] = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "RANK": own, "LOCAL_RANK": own}
     names |= {LAUNCHER: os.getpid(), MEETING: meeting}
     environment = os.environ | _loopback() | {name: str(value) for name, value in names.items()}
     return _apart([sys.executable, "-m", module], environment)

@@ -79,8 +79,8 @@ def is_reported_by_another() -> bool:
     return LAUNCHER in os.environ or not is_main()
 
 
-def connect(threads: int) -> None:
-    """Let the processes find each other, and give each its GPU where there are GPUs; loads torch."""
+def connect(threads: int, *, on_gpu: bool) -> None:
+    """Let the processes find each other, and give each its GPU where they are to have one; loads torch."""
     if count() == 1:
         return
     import torch
@@ -88,11 +88,13 @@ def connect(threads: int) -> None:
 
     # Without it accelerate sets another number of threads.
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    on_gpu = torch.cuda.is_available()
+    on_gpu = on_gpu and torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    place = {"init_method": Path(os.environ[MEETING], "store").as_uri()} if MEETING in os.environ else {}
-    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", rank=rank(), world_size=count(), **place)
+    # Without a place of ours the launcher's variables say where they meet.
+    place = Path(os.environ[MEETING], "store").as_uri() if MEETING in os.environ else None
+    backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+    dist.init_process_group(backend, init_method=place, rank=rank(), world_size=count())
 
 
 def share(items: Sequence[T]) -> Sequence[T]:

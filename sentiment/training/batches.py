@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 from sentiment.core import processes
 
 BUCKET_BATCHES = 100
-"""Of the default's tokens, whose reviews differ much in length, a thirtieth is padding then; with 25 it is an eighth."""
+"""A thirtieth of the tokens of the default, whose reviews differ much in length, is padding then; of 25, an eighth."""
 
 
 class LengthBucketSampler(Sampler[int]):
@@ -67,8 +67,8 @@ class LengthBucketSampler(Sampler[int]):
 
 def own_rows(rows: NDArray[np.integer]) -> NDArray[np.integer]:
     """Return this process's share of a batch's rows, or the first one, which counts nothing, where that is empty."""
-    share = processes.share(rows)
-    return share if len(share) else rows[:1]
+    own = rows[processes.rank() :: processes.count()]
+    return own if len(own) else rows[:1]
 
 
 class OwnBatches(Sampler[list[int]]):

@@ -13,6 +13,7 @@ import pytest
 
 from sentiment.core import launching, processes
 from sentiment.core.errors import UserError
+from sentiment.core.params import Params, load_params
 
 ROOT = Path(__file__).parents[3]
 
@@ -183,6 +184,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+def asked(processes: int | str, device: str = "auto") -> Params:
+    params = load_params(ROOT / "params.yaml")
+    train = params.train.model_copy(update={"processes": processes})
+    return params.model_copy(update={"device": device, "threads": 3, "train": train})
+
+
 @pytest.fixture
 def gpus(environment: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
     """Let there be so many GPUs, and return how many processes have been started."""
@@ -206,7 +213,7 @@ def test_there_is_a_process_for_each_gpu_or_as_many_as_are_wanted(
     gpus: Callable[[int], list[int]], wanted: int, number: int, expected: list[int]
 ) -> None:
     started = gpus(number)
-    assert launching.start(wanted, 1, "stages.train") == bool(expected)
+    assert launching.start(asked(wanted), "stages.train") == bool(expected)
     assert started == expected
     # One process has one GPU.
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == (None if expected else "0")
@@ -214,19 +221,28 @@ def test_there_is_a_process_for_each_gpu_or_as_many_as_are_wanted(
 
 def test_more_processes_than_gpus_are_refused(gpus: Callable[[int], list[int]]) -> None:
     gpus(2)
-    with pytest.raises(UserError, match=r"^params.yaml: train.processes is 3, and there are 2 GPUs: take auto or 2$"):
-        launching.start(3, 1, "stages.train")
+    with pytest.raises(
+        UserError, match=r"^params.yaml: train.processes is 3, and the number of GPUs is 2: take auto or 2$"
+    ):
+        launching.start(asked(3), "stages.train")
+
+
+def test_processes_that_compute_on_the_cpu_do_not_count_gpus(gpus: Callable[[int], list[int]]) -> None:
+    started = gpus(2)
+    assert not launching.start(asked("auto", "cpu"), "stages.train")
+    assert launching.start(asked(3, "cpu"), "stages.train")
+    assert started == [3]
 
 
 def test_what_a_launcher_has_started_is_joined_where_the_number_is_right(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("WORLD_SIZE", "2")
-    connected: list[int] = []
-    environment.setattr(launching, "connect", connected.append)
-    assert not launching.start("auto", 3, "stages.train")
-    assert not launching.start(2, 3, "stages.train")
-    assert connected == [3, 3]
+    connected: list[tuple[int, bool]] = []
+    environment.setattr(launching, "connect", lambda threads, *, on_gpu: connected.append((threads, on_gpu)))
+    assert not launching.start(asked("auto"), "stages.train")
+    assert not launching.start(asked(2), "stages.train")
+    assert connected == [(3, True), (3, True)]
     with pytest.raises(UserError, match=r"^params.yaml: train.processes is 4, and 2 were started: take auto$"):
-        launching.start(4, 3, "stages.train")
+        launching.start(asked(4), "stages.train")
 
 
 def test_other_commands_are_alone_whatever_a_launcher_says(environment: pytest.MonkeyPatch) -> None:
