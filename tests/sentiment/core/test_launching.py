@@ -238,6 +238,7 @@ def test_what_a_launcher_has_started_is_joined_where_the_number_is_right(environ
     environment.setenv("WORLD_SIZE", "2")
     connected: list[tuple[int, bool]] = []
     environment.setattr(launching, "connect", lambda threads, *, on_gpu: connected.append((threads, on_gpu)))
+    environment.setattr(launching, "watch", lambda _: None)
     assert not launching.start(asked("auto"), "stages.train")
     assert not launching.start(asked(2), "stages.train")
     assert connected == [(3, True), (3, True)]
