@@ -1,4 +1,4 @@
-"""Caches and temporary files in places of the user's choice, as a university's scratch space."""
+"""Caches in places of the user's choice, as on a university's scratch space."""
 
 import shutil
 from pathlib import Path
@@ -15,17 +15,19 @@ WEIGHTS = "models/sentiment/model.safetensors"
 def test_a_cache_in_another_place_has_the_outputs_once_and_stages_write_beside_it(
     project: Project, tmp_path: Path
 ) -> None:
-    prepared(project)
+    own = Project(shutil.copytree(project.folder, tmp_path / "project", symlinks=True))
+    prepared(own)
     cache = tmp_path / "my scratch/dvc"
-    shutil.move(project.folder / ".dvc/cache", cache)
+    cache.parent.mkdir()
+    (own.folder / ".dvc/cache").rename(cache)
     for folder in ("data/subsampled", "models/sentiment"):
-        shutil.rmtree(project.folder / folder)
+        shutil.rmtree(own.folder / folder)
 
-    project.run("make", "run", f"DVC_CACHE={cache}")
-    project.dvc("config", "--local", "cache.shared", "group")
-    project.dvc("repro", "--force", "--single-item", "subsample")
-    project.dvc("checkout", "--relink")
+    own.run("make", "run", f"DVC_CACHE={cache}")
+    own.dvc("repro", "--force", "--single-item", "subsample")
+    own.dvc("checkout", "--relink")
     cached = {file.stat().st_ino for file in cache.rglob("*")}
-    assert {(project.folder / name).stat().st_ino for name in (WEIGHTS, "data/subsampled/train.parquet")} <= cached
-    assert project.dvc("status") == "Data and pipelines are up to date.\n"
-    assert not (project.folder / ".dvc/cache").exists()
+    assert {(own.folder / name).stat().st_ino for name in (WEIGHTS, "data/subsampled/train.parquet")} <= cached
+    own.dvc("config", "--local", "cache.shared", "group")
+    assert own.dvc("status") == "Data and pipelines are up to date.\n"
+    assert not (own.folder / ".dvc/cache").exists()
