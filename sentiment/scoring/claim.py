@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
@@ -60,7 +60,9 @@ def _alive(lock: str, folder: str) -> Iterator[None]:
         count = 0
         while not over.wait(BEAT):
             count += 1
-            write_text(lock, f"{token} {count}")
+            # A network that fails for a moment stops nobody; one that fails for longer, the writing of outputs.
+            with suppress(OSError):
+                write_text(lock, f"{token} {count}")
 
     thread = Thread(target=beat, name="claim", daemon=True)
     thread.start()

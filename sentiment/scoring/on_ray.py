@@ -108,7 +108,9 @@ def _start(workers: int | None) -> None:
         except Exception as error:  # it raises nothing more special
             # On a busy machine its processes may not be there within the half minute that it gives them.
             if not left:
-                raise UserError(f"Ray does not start: {reason(error)}") from None
+                raise UserError(
+                    f"Ray does not start: {reason(error)}; where the machine is too busy, leave --workers out"
+                ) from None
 
 
 def in_workers(options: Options, key: str, model: Path, workers: int | None) -> Workers:
