@@ -12,7 +12,7 @@ from app.files import Outcome, columns_of, reading_of, score_file
 from app.views import summary
 from sentiment.core.errors import UserError
 from sentiment.core.reading import Reading
-from sentiment.predict import CHUNK
+from sentiment.scoring.rows import CHUNK
 from sentiment.serving.predictor import Predictor
 
 ROWS = [["=cmd|' /C calc'!A0", "good"], ["@SUM(1)", "bad"], ["-5", "-boring"], ["+1.5e3", "+ good"], ["\tx", ""]]
