@@ -27,7 +27,7 @@ ROWS, IDS = 1 << 17, 1 << 25
 WORTH_A_PROCESS = 25_000
 """Reviews that take one process some seconds; it starts in one or two."""
 MOST_PROCESSES = 24
-"""The process that reads and writes keeps up with some thirty that encode 4,000 reviews a second each."""
+"""The process that reads and writes keeps up with some thirty that encode 4,000 rows a second each."""
 
 Cut = Callable[[str], list[str]]
 
