@@ -237,13 +237,28 @@ def test_processes_that_compute_on_the_cpu_do_not_count_gpus(gpus: Callable[[int
 def test_what_a_launcher_has_started_is_joined_where_the_number_is_right(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("WORLD_SIZE", "2")
     connected: list[tuple[int, bool]] = []
+    watched: list[str] = []
     environment.setattr(launching, "connect", lambda threads, *, on_gpu: connected.append((threads, on_gpu)))
-    environment.setattr(launching, "watch", lambda _: None)
+    environment.setattr(launching, "watch", watched.append)
     assert not launching.start(asked("auto"), "stages.train")
     assert not launching.start(asked(2), "stages.train")
     assert connected == [(3, True), (3, True)]
+    assert watched == ["train", "train"]
     with pytest.raises(UserError, match=r"^params.yaml: train.processes is 4, and 2 were started: take auto$"):
         launching.start(asked(4), "stages.train")
+
+
+def test_another_launcher_starts_them_where_it_is_named_and_the_command_ends_as_it_does(
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment.delenv("WORLD_SIZE", raising=False)
+    environment.setenv("SENTIMENT_TRAIN_WITH", "echo 'on all'")
+    assert launching.start(asked("auto"), "stages.train")
+    assert capfd.readouterr().out == f"on all {sys.executable} -m stages.train\n"
+
+    environment.setenv("SENTIMENT_TRAIN_WITH", "sh -c 'exit 143'")
+    with pytest.raises(SystemExit, match="143"):
+        launching.start(asked("auto"), "stages.train")
 
 
 def test_other_commands_are_alone_whatever_a_launcher_says(environment: pytest.MonkeyPatch) -> None:
