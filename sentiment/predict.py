@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, TextIO
 
 from tqdm import tqdm
 
@@ -109,7 +109,7 @@ def whole(path: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def score_file(source: str, target: str, arguments: Namespace, stdout: IO[bytes]) -> None:
+def score_file(source: str, target: str, arguments: Namespace, stdout: TextIO) -> None:
     """Score one file into one; the scores are kept beside it until it is whole, so that a killed run goes on."""
     options = options_of(arguments)
     require_format(source, arguments.format, "--format")
@@ -120,7 +120,7 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: IO[bytes]
     with ExitStack() as stack:
         path = stack.enter_context(opened(source))
         temporary = stack.enter_context(TemporaryDirectory())
-        output = stack.enter_context(nullcontext(stdout) if target == STANDARD else whole(target))
+        output = stack.enter_context(nullcontext(stdout.buffer) if target == STANDARD else whole(target))
         rejects = stack.enter_context(whole(rejected))
         scores = Path(temporary, "scores") if target == STANDARD else Path(f"{target}.scores")
         threads = stack.enter_context(mapping_of(arguments.threads))
@@ -170,7 +170,7 @@ def main() -> None:
         return
     if arguments.workers:
         raise UserError(f"--workers score into a directory: name one with -o, as {arguments.output}/")
-    score_file(arguments.inputs[0], arguments.output, arguments, stdout.buffer)
+    score_file(arguments.inputs[0], arguments.output, arguments, stdout)
     stdout.flush()
 
 

@@ -21,13 +21,17 @@ class Journal:
         content = path.read_bytes() if path.is_file() else b""
         whole = content[len(head) :][: (len(content) - len(head)) // 8 * 8] if content.startswith(head) else b""
         self.known = np.frombuffer(whole, np.float64)
-        path.write_bytes(head + whole)
+        self.beginning: bytes | None = head + whole
 
     def map(self, score: Score, chunks: Iterable[Sequence[str]]) -> Iterator[NDArray[np.float64]]:
         """Score chunks of texts, in order; those that an earlier run has scored are not scored again.
 
         Like `mapping`, which does the work, it begins at once.
         """
+        if self.beginning is not None:
+            # Not before: a file that can't be read leaves nothing.
+            self.path.write_bytes(self.beginning)
+            self.beginning = None
         begun = [(chunk, self._take(len(chunk))) for chunk in chunks]
         return self._keep(begun, self.mapping(score, [chunk[len(known) :] for chunk, known in begun]))
 
