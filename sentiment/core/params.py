@@ -16,11 +16,20 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 HalfAtMost = Annotated[float, Field(gt=0, le=0.5)]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "portable"]
-Trackers = Annotated[
-    list[Literal["tensorboard", "mlflow", "wandb"]],
-    BeforeValidator(lambda names: [] if names in ("none", ["none"]) else [names] if isinstance(names, str) else names),
-]
-"""None of them, one or several."""
+
+
+def _trackers(names: Any) -> Any:
+    """Return the names as a list, of which `none` is the empty one."""
+    if names in ("none", ["none"]):
+        return []
+    listed = [names] if isinstance(names, str) else names
+    if not isinstance(listed, list) or any(name not in TRACKERS for name in listed):
+        raise PydanticCustomError("trackers", "none, or one or several of tensorboard, mlflow and wandb")
+    return listed
+
+
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+Trackers = Annotated[list[str], BeforeValidator(_trackers)]
 
 
 class Cleaning(Strict):

@@ -23,7 +23,11 @@ def folder(
 ) -> Path:
     """Return a folder in which the toy reviews are both splits, and the model that tells them apart is there."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    for old, new in {"max_length: 192": "max_length: 64", "threads: 2": "threads: 1", "auto": "fp32"}.items():
+    for old, new in {
+        "max_length: 192": "max_length: 64",
+        "threads: 2": "threads: 1",
+        "precision: auto": "precision: fp32",
+    }.items():
         text = text.replace(old, new)
     place = tmp_path / "project"
     shutil.copytree(trained, place / "models/sentiment")
