@@ -9,7 +9,7 @@ from pathlib import Path
 from sentiment.core.errors import UserError
 
 LOGS = Path("logs")
-PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny", "wandb": "wandb"}
+PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny sqlalchemy alembic", "wandb": "wandb"}
 """What to install. All of mlflow asks for older versions of packages that are pinned here."""
 
 
@@ -26,6 +26,6 @@ def prepare(trackers: Sequence[str]) -> None:
     logs = LOGS.absolute()
     logs.mkdir(exist_ok=True)
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(logs / "tensorboard" / time.strftime("%Y%m%d-%H%M%S")))
-    os.environ.setdefault("MLFLOW_TRACKING_URI", (logs / "mlruns").as_uri())
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(logs / 'mlflow.db').as_posix()}")
     os.environ.setdefault("WANDB_DIR", str(logs))
     os.environ.setdefault("WANDB_MODE", "offline")

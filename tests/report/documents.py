@@ -179,7 +179,10 @@ ELSEWHERE = {
     "dvc remote modify --local": "needs an account with a provider",
     "git remote add cluster ssh://me@host/path/sentiment": SERVER,
     "dvc remote add --local cluster ssh://me@host/path/sentiment/.dvc/cache": SERVER,
-    **dict.fromkeys(["pip install tensorboard", "pip install mlflow-skinny", "pip install wandb"], "are not pinned"),
+    **dict.fromkeys(
+        ["pip install tensorboard", "pip install mlflow-skinny sqlalchemy alembic", "pip install wandb"],
+        "are not pinned",
+    ),
     "make sweep": HOURS,
     "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER": HOURS,
     "python -m benchmarks.sweep benchmarks/sweep_films.yaml": HOURS,

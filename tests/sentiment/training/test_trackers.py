@@ -66,7 +66,7 @@ def test_trackers_write_below_logs_unless_the_environment_names_another_place(
 
 WRITTEN = {
     "tensorboard": "tensorboard/*/events.out.*",
-    "mlflow": "mlruns/*/*/metrics/loss",
+    "mlflow": "mlflow.db",
     "wandb": "wandb/offline-run-*/*.wandb",
 }
 
