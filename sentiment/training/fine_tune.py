@@ -1,5 +1,6 @@
 """Fine-tuning: transformers' Trainer with length-bucketed batches."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -230,7 +231,7 @@ def fine_tune(
         raise UserError(TOO_SMALL) from None
     except (OSError, RuntimeError, SafetensorError) as error:
         # torch reports a file that it can't write as a RuntimeError.
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+        if isinstance(error, RuntimeError) and not re.search("PytorchStreamWriter|inline_container", str(error)):
             raise
         raise UserError(
             f"no checkpoint can be saved in {checkpoints}: {reason(error)}; free space, or let "
