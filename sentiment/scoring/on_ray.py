@@ -7,7 +7,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -43,8 +43,6 @@ SETTINGS = {
 HERE = {
     # Workers are as nice to other work as the command is; by default they would be nicer.
     "RAY_worker_niceness": "0",
-    # When the command was killed, Ray's agents end within seconds, and don't try for a minute to report it.
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
 }
 """Read by Ray's processes on this machine when they start."""
 
@@ -59,7 +57,7 @@ class Shipped:
 
 
 @contextmanager
-def connected(workers: int | None) -> Iterator[int | None]:
+def connected(workers: int | None) -> Iterator[None]:
     """Start Ray on this machine, or connect to the cluster that RAY_ADDRESS names, until the block ends.
 
     Raises UserError where Ray is not installed, does not start or does not answer.
@@ -74,6 +72,8 @@ def connected(workers: int | None) -> Iterator[int | None]:
             f"--workers and {ADDRESS} need Ray: pip install --requirement requirements-scale.txt; without either, one "
             "process scores"
         ) from None
+    from sentiment.scoring.reaper import reaping
+
     terminate = signal.getsignal(signal.SIGTERM)
     if address:
         _connect(address)
@@ -81,10 +81,12 @@ def connected(workers: int | None) -> Iterator[int | None]:
         _start(workers)
     # Ray puts a handler of its own in its place, which would leave without a word.
     signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield workers
-    finally:
-        ray.shutdown()
+    # A cluster's processes are not this one's.
+    with nullcontext() if address else reaping():
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _connect(address: str) -> None:

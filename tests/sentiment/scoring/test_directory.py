@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from sentiment import predict
 from sentiment.core.errors import UserError
+from sentiment.scoring.on_ray import HERE, SETTINGS
 from sentiment.serving.predictor import Predictor
 from sentiment.text.spelling import Spelled
 from tests.sentiment.scoring.files import Command, read, visible, write
@@ -195,7 +196,7 @@ def test_without_ray_a_sentence_says_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setenv("RAY_ADDRESS", address)
-    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_worker_niceness"):
+    for name in SETTINGS | HERE:
         monkeypatch.setenv(name, "0")
     write("a.csv", pa.table({"text": ["good"]}))
 
