@@ -75,7 +75,7 @@ def test_a_file_that_kills_its_worker_or_is_damaged_is_named_and_the_rest_is_don
 def test_killed_workers_and_drivers_lose_nothing_and_score_nothing_twice(
     exported: Path, tmp_path: Path, toy_reviews: pa.Table
 ) -> None:
-    scoring = Scoring(tmp_path / "reviews", exported, toy_reviews, times=100)
+    scoring = Scoring(tmp_path / "reviews", exported, toy_reviews, times=20)
 
     assert scoring.kill(2, random.Random(1)).total() == 2
 
