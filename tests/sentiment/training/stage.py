@@ -22,15 +22,13 @@ PATIENCE = 600
 class TrainStage:
     """A folder in which the stage learns from reviews."""
 
-    def __init__(self, folder: Path, pretrained: Path, reviews: pa.Table, params: Params, times: int = 1) -> None:
-        """Let it learn from the reviews so many times in each epoch, and validate on them."""
+    def __init__(self, folder: Path, pretrained: Path, reviews: pa.Table, params: Params) -> None:
         self.folder = folder
         (folder / "models").mkdir(parents=True)
         (folder / "models/pretrained").symlink_to(pretrained)
         table = reviews.add_column(0, "id", pa.array([str(row) for row in range(reviews.num_rows)]))
         for split in ("train", "validation", "validation_sentences"):
-            repeated = pa.concat_tables([table] * (times if split == "train" else 1))
-            write_parquet(folder / f"data/tokenized/{split}.parquet", repeated.combine_chunks())
+            write_parquet(folder / f"data/tokenized/{split}.parquet", table)
         preprocessing = {"cleaning": {"html_breaks": True}, "emoji": {}, "tokenize": params.tokenize.model_dump()}
         write_json(folder / "data/tokenized/preprocessing.json", preprocessing)
         YAML().dump(params.model_dump(), folder / "params.yaml")
