@@ -18,7 +18,10 @@ tasks = []
 for number in range(int(options["--ntasks"])):
     told = {"SLURM_NTASKS": options["--ntasks"], "SLURM_PROCID": str(number), "SLURM_LOCALID": "0"}
     tasks.append(subprocess.Popen(arguments, env=os.environ | told))
-signal.signal(signal.SIGTERM, lambda *_: [task.terminate() for task in tasks])
+# As srun does: most signals reach the tasks, these two kill them.
+signal.signal(signal.SIGUSR1, lambda *_: [task.send_signal(signal.SIGUSR1) for task in tasks])
+for sign in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(sign, lambda *_: [task.kill() for task in tasks])
 while any(task.poll() is None for task in tasks):
     if "--kill-on-bad-exit" in options and any(task.returncode for task in tasks):
         time.sleep(5)

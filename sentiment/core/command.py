@@ -43,8 +43,8 @@ def run(main: Callable[[], None], name: str, *, network: bool = False, several: 
         received.append(sign)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+    for sign in processes.stop_signals():
+        signal.signal(sign, interrupt)
     # Importing torch and transformers makes so many objects that collecting garbage takes a seventh of the time. The
     # collection before Python exits would take two seconds more.
     gc.set_threshold(100_000)

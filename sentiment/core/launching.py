@@ -17,11 +17,11 @@ from typing import NoReturn
 from sentiment.core.errors import UserError
 from sentiment.core.machines import watch
 from sentiment.core.params import Params
-from sentiment.core.processes import LAUNCHER, LOOKS, MEETING, WORDS, alone, connect, count
+from sentiment.core.processes import FOREIGN, LAUNCHER, LOOKS, MEETING, WORDS, alone, connect, count
 
 Worker = subprocess.Popen[bytes]
-FOREIGN = "SENTIMENT_TRAIN_WITH"
-"""The variable with the command of another launcher."""
+WINDOWS = sys.platform == "win32"
+"""Its processes can't be sent the signals that stop a training, and torch has no exchange between its GPUs."""
 GRACE = 10
 """Seconds that the others have to end by themselves once one has failed: they notice, as it no longer answers them."""
 
@@ -31,15 +31,19 @@ def start(params: Params, module: str) -> bool:
 
     It was not where this process is all that is wanted, or where a launcher has started it as one of several, which
     then are connected: it has to do the work itself. SENTIMENT_TRAIN_WITH is the command of a launcher that is to start
-    them in place of this one. Raises UserError where there are fewer GPUs, or where a launcher has started another
-    number of processes.
+    them in place of this one. Raises UserError where there are fewer GPUs, on Windows, or where a launcher has started
+    another number of processes or does not tell them how to meet.
     """
     wanted, on_gpu = params.train.processes, params.device in {"auto", "cuda"}
     if "WORLD_SIZE" in os.environ:
         if wanted not in {"auto", count()}:
             raise UserError(f"params.yaml: train.processes is {wanted}, and {count()} were started: take auto")
+        if count() == 1:
+            alone()
+            return False
+        _require_meeting()
         connect(params.threads, on_gpu=on_gpu)
-        if count() > 1 and LAUNCHER not in os.environ:
+        if LAUNCHER not in os.environ:
             watch(module.rpartition(".")[2])
         return False
     if launcher := os.environ.get(FOREIGN):
@@ -50,7 +54,9 @@ def start(params: Params, module: str) -> bool:
         import torch
 
         gpus = torch.cuda.device_count() if on_gpu else int(params.device == "mps")
-        processes = max(1, gpus) if wanted == "auto" else wanted
+        processes = (1 if WINDOWS else max(1, gpus)) if wanted == "auto" else wanted
+        if WINDOWS and processes > 1:
+            raise UserError("params.yaml: train.processes is more than 1, which Windows can't run: take auto or 1")
         if gpus and processes > gpus:
             raise UserError(
                 f"params.yaml: train.processes is {wanted}, and the number of GPUs is {gpus}: take auto or {gpus}"
@@ -62,6 +68,16 @@ def start(params: Params, module: str) -> bool:
     return True
 
 
+def _require_meeting() -> None:
+    """Raise UserError where the launcher has not told this process who it is and where the others are."""
+    names = ["RANK", "LOCAL_RANK", *([MEETING] if LAUNCHER in os.environ else ["MASTER_ADDR", "MASTER_PORT"])]
+    if lacking := [name for name in names if name not in os.environ]:
+        raise UserError(
+            f"WORLD_SIZE is {count()}, so this is one of several processes, but {', '.join(lacking)} is not set: start "
+            "them with torchrun, or unset WORLD_SIZE"
+        )
+
+
 def _run(processes: int, module: str) -> None:
     """Run a module in so many processes on this machine, pass signals on to them, and end as they end."""
     workers: list[Worker] = []
@@ -71,7 +87,8 @@ def _run(processes: int, module: str) -> None:
     ):
         for own in range(processes):
             workers.append(_begin(own, processes, module, meeting))  # noqa: PERF401
-        failed = _wait(workers)
+        # One that was just being started may not have heard of an early signal, and there is nothing to save yet.
+        failed = [0] if received else _wait(workers)
         if failed and not received:
             _explain(workers, failed, Path(meeting))
     if failed:
@@ -79,24 +96,30 @@ def _run(processes: int, module: str) -> None:
 
 
 def _run_with(launcher: Sequence[str], module: str) -> None:
-    """Let a launcher run a module, pass signals on to it, and end as it ends; its processes speak for themselves."""
+    """Let a launcher run a module, and end as it ends; its processes speak for themselves.
+
+    To stop, it gets a signal that srun passes on to all processes; at SIGTERM it would kill them.
+    """
     workers: list[Worker] = []
-    with _passing_signals_on(workers):
+    with _passing_signals_on(workers, getattr(signal, "SIGUSR1", None)) as received:
         workers.append(_apart([*launcher, sys.executable, "-m", module], os.environ))
-        code = workers[0].wait()
+        code = 128 + received[0] if received else workers[0].wait()
     if code:
         sys.exit(code if code > 0 else 128 - code)
 
 
 @contextmanager
-def _passing_signals_on(workers: Sequence[Worker]) -> Iterator[list[int]]:
-    """Pass signals on to processes for a while, and kill those that are left at its end; yield what was received."""
+def _passing_signals_on(workers: Sequence[Worker], instead: int | None = None) -> Iterator[list[int]]:
+    """Pass signals on to processes for a while, and kill those that are left at its end; yield what was received.
+
+    `instead` is the signal to send whatever was received.
+    """
     received: list[int] = []
 
     def pass_on(sign: int, _frame: FrameType | None) -> None:
         received.append(sign)
         for worker in workers:
-            worker.send_signal(sign)
+            worker.send_signal(instead or sign)
 
     handlers = {sign: signal.signal(sign, pass_on) for sign in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -28,8 +28,8 @@ SILENT = 8
 GONE = b"gone"
 """The last sign of a process that has ended."""
 LOST = (
-    "a process on this or another machine no longer answers: it, its machine or the network has failed; the same "
-    "command on all machines continues from the newest checkpoint, if there was one already"
+    "another process has ended or no longer answers: see its own words; where it has none, its machine or the network "
+    "has failed; the same command on all machines continues from the newest checkpoint, if there was one already"
 )
 
 

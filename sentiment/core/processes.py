@@ -6,6 +6,7 @@ who, whether sentiment.core.launching has started them or another launcher has, 
 
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,8 @@ LAUNCHER = "SENTIMENT_LAUNCHER"
 """In the processes that our own launcher starts: its process id."""
 MEETING = "SENTIMENT_MEETING"
 """In these too: the folder where they find each other, and where each leaves its last words."""
+FOREIGN = "SENTIMENT_TRAIN_WITH"
+"""The variable with the command of another launcher, which is to start the processes in place of our own."""
 WORDS = "words-"
 """The last words' file, followed by the rank."""
 LOOKS = 0.1
@@ -76,7 +79,13 @@ def speak_last() -> None:
 
 def is_reported_by_another() -> bool:
     """Say whether it is for another process to report that the command has ended."""
-    return LAUNCHER in os.environ or not is_main()
+    return LAUNCHER in os.environ or not is_main() or (FOREIGN in os.environ and count() > 1)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that ask this process to stop: srun passes SIGUSR1 on, where it kills at the usual ones."""
+    usual = [signal.SIGINT, signal.SIGTERM]
+    return [*usual, signal.SIGUSR1] if FOREIGN in os.environ and hasattr(signal, "SIGUSR1") else usual
 
 
 def connect(threads: int, *, on_gpu: bool) -> None:
@@ -89,7 +98,8 @@ def connect(threads: int, *, on_gpu: bool) -> None:
     # Without it accelerate sets another number of threads.
     os.environ["OMP_NUM_THREADS"] = str(threads)
     on_gpu = on_gpu and torch.cuda.is_available()
-    if on_gpu:
+    # A launcher may show each process its own GPU alone.
+    if on_gpu and torch.cuda.device_count() > 1:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     # Without a place of ours the launcher's variables say where they meet.
     place = Path(os.environ[MEETING], "store").as_uri() if MEETING in os.environ else None

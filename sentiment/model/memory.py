@@ -10,11 +10,11 @@ from tqdm import tqdm
 from sentiment.core.errors import UserError
 
 T = TypeVar("T")
-SHORTAGES = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says of GPUs and of CPUs, on Linux and on Windows."""
+SHORTAGES = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+"""What torch says of GPUs, CUDA's libraries and CPUs, on Linux and on Windows."""
 TOO_SMALL = (
-    "memory is too small for this model, even with a single review at once: lower tokenize.max_length or train.layers, "
-    "take a smaller model, or let train.freeze be encoder"
+    "memory is too small for this model, however few reviews go through it at once: lower tokenize.max_length or "
+    "train.layers, take a smaller model, or let train.freeze be encoder"
 )
 
 
@@ -42,12 +42,16 @@ class Portion:
                     raise UserError(TOO_SMALL) from None
             # Only now does nothing hold the tensors of the failed attempt.
             clear_device_cache(garbage_collection=True)
-            if self.rows == self.asked:
-                tqdm.write(
-                    f"memory is too small for all reviews of {self.of} at once: they go through it in smaller "
-                    "portions, and the result stays the same, last digits aside"
-                )
-            self.rows = (self.rows + 1) // 2
+            self.lower((self.rows + 1) // 2)
+
+    def lower(self, rows: int) -> None:
+        """Take at most so many rows from now on, and say so where all went through at once before."""
+        if rows < self.rows == self.asked:
+            tqdm.write(
+                f"memory is too small for all reviews of {self.of} at once: they go through it in smaller "
+                "portions, and the result stays the same, last digits aside"
+            )
+        self.rows = min(rows, self.rows)
 
 
 def is_shortage(error: RuntimeError) -> bool:

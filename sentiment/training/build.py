@@ -38,7 +38,7 @@ def build(
         keep_layers(config, params.layers)
     if params.dropout is not None:
         for name, value in config.to_dict().items():
-            if "drop" in name and isinstance(value, int | float):
+            if "drop" in name and "layerdrop" not in name and isinstance(value, int | float):
                 setattr(config, name, params.dropout)
     head = {
         "num_labels": len(LABELS),

@@ -62,7 +62,7 @@ class SaveWhenInterrupted(TrainerCallback):
 
     def __enter__(self) -> Self:
         self.received: int | None = None
-        self.handlers = {sign: signal.signal(sign, self._receive) for sign in (signal.SIGINT, signal.SIGTERM)}
+        self.handlers = {sign: signal.signal(sign, self._receive) for sign in processes.stop_signals()}
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -28,7 +28,7 @@ from sentiment.core.errors import UserError, reason
 from sentiment.core.params import Params
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.device import NAMES, arithmetic
-from sentiment.model.memory import TOO_SMALL, cut
+from sentiment.model.memory import TOO_SMALL, cut, is_shortage
 from sentiment.model.prediction import fused_attention
 from sentiment.text.encoding import Padding
 from sentiment.training.averaging import BEST, MovingAverage, best_step
@@ -227,9 +227,9 @@ def fine_tune(
     try:
         with interruption:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except torch.OutOfMemoryError:
-        raise UserError(TOO_SMALL) from None
     except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and is_shortage(error):
+            raise UserError(TOO_SMALL) from None
         # torch reports a file that it can't write as a RuntimeError.
         if isinstance(error, RuntimeError) and not re.search("PytorchStreamWriter|inline_container", str(error)):
             raise

@@ -24,7 +24,7 @@ class Portions(TrainerCallback, ExportableState):
     def agree(self) -> None:
         """Let all processes take the fewest rows that one of them has room for, which is what a checkpoint says."""
         for portion in (self.train, self.evaluate):
-            portion.rows = min(processes.gather(portion.rows))
+            portion.lower(min(processes.gather(portion.rows)))
 
     def state(self) -> dict[str, dict[str, int]]:
         return {"args": {}, "attributes": {"train": self.train.rows, "evaluate": self.evaluate.rows}}

@@ -75,7 +75,7 @@ def test_what_is_no_shortage_or_leaves_no_room_for_one_row_is_raised() -> None:
         portion(fail(RuntimeError("shapes")))
     assert portion.rows == 8
     with pytest.raises(
-        UserError, match=r"^memory is too small for this model, even with a single review at once: lower "
+        UserError, match=r"^memory is too small for this model, however few reviews go through it at once: lower "
     ):
         portion(fail(torch.OutOfMemoryError("out of memory")))
     assert portion.rows == 1
