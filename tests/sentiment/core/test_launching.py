@@ -240,6 +240,7 @@ def test_what_a_launcher_has_started_is_joined_where_the_number_is_right(environ
     watched: list[str] = []
     environment.setattr(launching, "connect", lambda threads, *, on_gpu: connected.append((threads, on_gpu)))
     environment.setattr(launching, "watch", watched.append)
+    environment.setattr(launching, "_require_meeting", lambda: None)
     assert not launching.start(asked("auto"), "stages.train")
     assert not launching.start(asked(2), "stages.train")
     assert connected == [(3, True), (3, True)]
@@ -285,3 +286,54 @@ def test_one_process_does_all_by_itself(environment: pytest.MonkeyPatch) -> None
     assert processes.agreed(4) == processes.by_main(lambda: 4) == 4
     with pytest.raises(KeyError):
         processes.by_main(lambda: {}["missing"])
+
+
+def test_one_process_of_a_launcher_is_alone_with_one_gpu(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WORLD_SIZE", "1")
+    environment.setenv("RANK", "0")
+    assert not launching.start(asked("auto"), "stages.train")
+    assert "WORLD_SIZE" not in os.environ
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def test_a_launcher_that_does_not_say_where_to_meet_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WORLD_SIZE", "2")
+    environment.setenv("RANK", "1")
+    for name in ("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", processes.LAUNCHER):
+        environment.delenv(name, raising=False)
+    lacking = "LOCAL_RANK, MASTER_ADDR, MASTER_PORT is not set: start them with torchrun, or unset WORLD_SIZE$"
+    with pytest.raises(UserError, match=lacking):
+        launching.start(asked("auto"), "stages.train")
+
+
+def test_windows_has_one_process_however_many_gpus(
+    gpus: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = gpus(2)
+    monkeypatch.setattr(launching, "WINDOWS", True)
+    assert not launching.start(asked("auto"), "stages.train")
+    with pytest.raises(UserError, match=r"which Windows can't run: take auto or 1$"):
+        launching.start(asked(2), "stages.train")
+    assert started == []
+
+
+def test_a_signal_while_processes_are_started_stops_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def begin(*_: object) -> subprocess.Popen[bytes]:
+        begun.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        if len(begun) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return begun[-1]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launching, "_begin", begin)
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            launching._run(2, "work")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [worker.poll() is None for worker in begun] == [False, False]
