@@ -156,7 +156,9 @@ class Study:
             except BlockingIOError:
                 continue
             with claim:
-                self._queue_again(trial, attempt=_attempt(trial) + 1)
+                # Its worker may have been done just before.
+                if self.study.trials[trial.number].state == TrialState.RUNNING:
+                    self._queue_again(trial, attempt=_attempt(trial) + 1)
 
     def _queue_again(self, trial: FrozenTrial, attempt: int) -> None:
         if attempt <= self.plan.attempts:

@@ -16,7 +16,7 @@ from tuning.space import Plan
 
 optuna = pytest.importorskip("optuna")
 
-from tuning.study import Study, Task  # noqa: E402
+from tuning.study import Claim, Study, Task  # noqa: E402
 
 SPACE: dict[str, Any] = {"x": {"low": 0.0, "high": 1.0}, "y": [[1], [1, 3]]}
 PLAN = Plan(study="small", trials=8, seed=0, attempts=2, prune_after=None, base={}, space=SPACE)
@@ -152,6 +152,27 @@ def test_a_trial_that_another_worker_has_is_left_to_it(tmp_path: Path) -> None:
     assert len(trials_of(tmp_path)) == 7
     study_in(tmp_path).work(objective)
     assert len(trials_of(tmp_path)) == 8
+
+
+def test_a_trial_that_ends_while_others_are_looked_for_is_left_as_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = study_in(tmp_path, trials=1)
+    asked = other.ask()
+    assert asked
+    trial, task = asked
+
+    class Late(Claim):
+        def __init__(self, path: Path) -> None:
+            other.study.tell(trial, 0.5)
+            os.close(task.claim.descriptor)
+            super().__init__(path)
+
+    monkeypatch.setattr("tuning.study.Claim", Late)
+    study = study_in(tmp_path, trials=1)
+
+    assert study.ask() is None
+    assert [trial["state"] for trial in study.found()["trials"]] == ["complete"]
 
 
 def work(folder: Path, run: Callable[[Task], float] = objective) -> None:
