@@ -21,13 +21,18 @@ from sentiment.text.spelling import Spelled
 
 
 def attempt(job: Job, options: Options, key: str, scorer: Scorer) -> Record | str:
-    """Do a job and return its record, or a sentence on why it can't be done, so that the others are."""
+    """Do a job and return its record, or a sentence on why it can't be done, so that the others are.
+
+    What a library makes of a strange file may be any error.
+    """
     try:
         return perform(job, options, key, scorer)
     except UserError as error:
         return str(error)
     except OSError as error:
         return f"{error.filename or job.output}: {error.strerror or reason(error)}"
+    except Exception as error:
+        return f"{type(error).__name__}: {reason(error)}"
 
 
 def perform(job: Job, options: Options, key: str, scorer: Scorer) -> Record:
