@@ -149,16 +149,18 @@ def score_directory(arguments: Namespace) -> None:
     model = arguments.model
     usual = load_preprocessing(model).spelling if model.is_dir() else None
     key = records.key_of(model, options)
-    with claimed(arguments.output):
+    with claimed(arguments.output) as check:
         if arguments.workers or os.environ.get("RAY_ADDRESS"):
             # Not before: whoever scores in one process needs no Ray.
             from sentiment.scoring.on_ray import connected, in_workers
 
             with connected(arguments.workers):
-                score_all(jobs, key, options.form, usual, in_workers(options, key, model, arguments.workers))
+                score_all(
+                    jobs, key, options.form, usual, in_workers(options, key, model, arguments.workers), check=check
+                )
         else:
             workers = in_this_process(options, key, Predictor(model), arguments.threads)
-            score_all(jobs, key, options.form, usual, workers)
+            score_all(jobs, key, options.form, usual, workers, check=check)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from sentiment.core.errors import UserError
 from sentiment.core.params import Spelling
 from sentiment.core.parquet import BATCH
+from sentiment.scoring.claim import Check
 from sentiment.scoring.jobs import REJECTED, Job
 from sentiment.scoring.perform import attempt
 from sentiment.scoring.places import NOTES, below, name_of, parent_of, parquet_rows, stamp_of
@@ -97,11 +98,13 @@ def split(job: Job, form: str | None) -> Job:
     return replace(job, pieces=tuple(pieces))
 
 
-def score_all(jobs: Sequence[Job], key: str, form: str | None, usual: Spelling | None, workers: Workers) -> None:
+def score_all(
+    jobs: Sequence[Job], key: str, form: str | None, usual: Spelling | None, workers: Workers, *, check: Check
+) -> None:
     """Score files, but for those that were scored before and have not changed; say what became of them.
 
     `usual` is how the model's own reviews are spelled. Raises UserError naming the files that can't be scored, after
-    all others have been.
+    all others have been, and what `check`, which is called after each job, raises.
     """
     found = survey(jobs, key, form)
     if found.done:
@@ -110,6 +113,7 @@ def score_all(jobs: Sequence[Job], key: str, form: str | None, usual: Spelling |
     records = found.done.copy()
     with progress_of(sum(map(found.size, found.todo)), len(found.wholes)) as progress:
         for job, record in workers(found.todo, progress):
+            check()
             progress.read(found.size(job))
             if isinstance(record, str):
                 if job.source not in failed:

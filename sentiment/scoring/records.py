@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.core.schemas import Strict
 from sentiment.scoring.jobs import REJECTED, Job
@@ -67,8 +68,10 @@ def discard(job: Job) -> None:
 
 
 def write_record(job: Job, key: str, stamp: Stamp, outcome: Outcome) -> Record:
+    """Write the record of an output that is there and return it; raise UserError where it is there no longer."""
     written = stamp_of(job.output)
-    assert written is not None
+    if written is None:
+        raise UserError(f"{job.output} is gone already, as another process has removed it: run the same command again")
     spelled = outcome.spelled
     record = Record(
         key=_key(job, key),
