@@ -134,7 +134,7 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: TextIO) -
         print(f"{outcome.set_aside:,} rows set aside in {rejected}")
     else:
         Path(rejected).unlink()
-    for note in outcome.notes:
+    for note in filter(None, [*outcome.notes, outcome.measured.sentence]):
         print(note)
     if strange := predictor.strange(outcome.spelled):
         print(warning("warning: the texts", strange))
@@ -155,12 +155,11 @@ def score_directory(arguments: Namespace) -> None:
             from sentiment.scoring.on_ray import connected, in_workers
 
             with connected(arguments.workers):
-                score_all(
-                    jobs, key, options.form, usual, in_workers(options, key, model, arguments.workers), check=check
-                )
+                workers = in_workers(options, key, model, arguments.workers)
+                score_all(jobs, key, options, usual, workers, check=check)
         else:
             workers = in_this_process(options, key, Predictor(model), arguments.threads)
-            score_all(jobs, key, options.form, usual, workers, check=check)
+            score_all(jobs, key, options, usual, workers, check=check)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from sentiment.core.params import Spelling
 from sentiment.core.parquet import BATCH
 from sentiment.scoring.claim import Check
 from sentiment.scoring.jobs import REJECTED, Job
-from sentiment.scoring.perform import attempt
+from sentiment.scoring.label_metrics import listed, together
+from sentiment.scoring.perform import attempt, remeasure
 from sentiment.scoring.places import NOTES, below, name_of, parent_of, parquet_rows, stamp_of
 from sentiment.scoring.progress import Progress, progress_of
 from sentiment.scoring.records import Record, find_record
@@ -39,7 +40,7 @@ class Survey:
     wholes: dict[str, Job] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
     sizes: dict[str, int] = field(default_factory=dict)
-    done: list[Record] = field(default_factory=list)
+    done: list[tuple[Job, Record]] = field(default_factory=list)
 
     def size(self, job: Job) -> int:
         """Return how many bytes of input a job reads."""
@@ -55,7 +56,7 @@ def survey(jobs: Sequence[Job], key: str, form: str | None) -> Survey:
     with ThreadPoolExecutor(LOOKS) as pool:
         for job, record in zip(jobs, pool.map(lambda job: find_record(job, key), jobs), strict=True):
             if record:
-                found.done.append(record)
+                found.done.append((job, record))
             else:
                 found.wholes[job.source] = job
         for job in pool.map(lambda job: split(job, form), found.wholes.values()):
@@ -99,18 +100,18 @@ def split(job: Job, form: str | None) -> Job:
 
 
 def score_all(
-    jobs: Sequence[Job], key: str, form: str | None, usual: Spelling | None, workers: Workers, *, check: Check
+    jobs: Sequence[Job], key: str, options: Options, usual: Spelling | None, workers: Workers, *, check: Check
 ) -> None:
     """Score files, but for those that were scored before and have not changed; say what became of them.
 
     `usual` is how the model's own reviews are spelled. Raises UserError naming the files that can't be scored, after
     all others have been, and what `check`, which is called after each job, raises.
     """
-    found = survey(jobs, key, form)
+    found = survey(jobs, key, options.form)
     if found.done:
         print(f"{len(found.done):,} of {len(jobs):,} files were scored before and have not changed")
     failed: dict[str, str] = {}
-    records = found.done.copy()
+    records = [_of_before(job, record, options) for job, record in found.done]
     with progress_of(sum(map(found.size, found.todo)), len(found.wholes)) as progress:
         for job, record in workers(found.todo, progress):
             check()
@@ -134,6 +135,7 @@ def score_all(
     print(f"{progress.rows:,} rows in this run, {progress.rate:,.0f} rows/s")
     if set_aside:
         print(f"{set_aside:,} rows set aside, in the files that end in {REJECTED}")
+    _say_metrics(records)
     if failed:
         names = list(failed)[:LISTED]
         more = f" and {len(failed) - LISTED:,} more" if len(failed) > LISTED else ""
@@ -142,11 +144,30 @@ def score_all(
         )
 
 
+def _of_before(job: Job, record: Record, options: Options) -> Record:
+    """Return the record of a file that was scored before, and say what its labels say, of which others may be asked."""
+    if record.measured.asked != options.label:
+        record = remeasure(job, record, options)
+    if record.measured.sentence:
+        print(_about(job, record.measured.sentence))
+    return record
+
+
+def _say_metrics(records: Sequence[Record]) -> None:
+    metrics = [record.measured.metrics for record in records if record.measured.metrics]
+    if len(metrics) > 1:
+        print(f"{len(metrics):,} files with metrics together: {listed(together(metrics))}")
+
+
 def _noteworthy(job: Job, record: Record, usual: Spelling | None) -> Iterator[str]:
     """Say what of a scored file is worth a line among thousands."""
     if record.set_aside:
         yield f"{job.source}: {record.set_aside:,} of {record.rows:,} rows set aside in {job.output}{REJECTED}"
-    for note in record.notes:
-        yield note if job.source in note else f"{job.source}: {note}"
+    for note in filter(None, [*record.notes, record.measured.sentence]):
+        yield _about(job, note)
     if strange := record.spelling().strange(usual):
         yield warning(f"warning: the texts of {job.source}", strange)
+
+
+def _about(job: Job, note: str) -> str:
+    return note if job.source in note else f"{job.source}: {note}"

@@ -12,6 +12,7 @@ from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.core.schemas import Strict
 from sentiment.scoring.jobs import REJECTED, Job
+from sentiment.scoring.label_metrics import Measured
 from sentiment.scoring.places import NOTES, Stamp, below, name_of, parent_of, read_text, remove, stamp_of, write_text
 from sentiment.scoring.table import Options, Outcome
 from sentiment.text.spelling import Spelled
@@ -20,7 +21,8 @@ from sentiment.text.spelling import Spelled
 class Record(Strict):
     """What became of a file: the key of all that its scores depend on, its stamp, its rows, those set aside.
 
-    `written` is the output's size, `spelled` how many words, tokens and unknown tokens its texts had.
+    `written` is the output's size, `spelled` how many words, tokens and unknown tokens its texts had, `measured` what
+    its labels say of the scores, which do not depend on them.
     """
 
     key: str
@@ -31,6 +33,7 @@ class Record(Strict):
     set_aside: int
     spelled: list[int]
     notes: list[str]
+    measured: Measured
 
     def spelling(self) -> Spelled:
         return Spelled(*self.spelled)
@@ -38,7 +41,7 @@ class Record(Strict):
 
 def key_of(model: Path, options: Options) -> str:
     """Return what all outputs depend on beside their inputs as 64 hex digits: the model and what was said."""
-    said = [options.text, options.label, options.prefix, options.form, options.reading.model_dump_json()]
+    said = [options.text, options.prefix, options.form, options.reading.model_dump_json()]
     return hashlib.sha256(f"{sha256(model)} {said}".encode()).hexdigest()
 
 
@@ -82,9 +85,15 @@ def write_record(job: Job, key: str, stamp: Stamp, outcome: Outcome) -> Record:
         set_aside=outcome.set_aside,
         spelled=[spelled.words, spelled.tokens, spelled.unknown],
         notes=outcome.notes,
+        measured=outcome.measured,
     )
-    write_text(place_of(job), record.model_dump_json(indent=2) + "\n")
+    keep(job, record)
     return record
+
+
+def keep(job: Job, record: Record) -> None:
+    """Write the record of a job."""
+    write_text(place_of(job), record.model_dump_json(indent=2) + "\n")
 
 
 def _key(job: Job, key: str) -> str:

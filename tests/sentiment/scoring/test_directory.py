@@ -64,9 +64,9 @@ def test_a_rerun_scores_only_what_has_changed(
     assert "3 of 3 rows scored in 3 of 3 files" in said
 
 
-@pytest.mark.parametrize("change", [["--text", "other"], ["--prefix", "my_"], ["--label", "n"]])
+@pytest.mark.parametrize("change", [["--text", "other"], ["--prefix", "my_"]])
 def test_what_was_said_otherwise_is_scored_anew(command: Command, scored: Read, change: list[str]) -> None:
-    write("a.csv", pa.table({"text": ["good"], "other": ["bad"], "n": ["1"]}))
+    write("a.csv", pa.table({"text": ["good"], "other": ["bad"]}))
     command("a.csv", "-o", "out/")
     command("a.csv", "-o", "out/", *change)
 
