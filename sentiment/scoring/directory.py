@@ -12,9 +12,9 @@ from sentiment.scoring.claim import Check
 from sentiment.scoring.jobs import REJECTED, Job
 from sentiment.scoring.label_metrics import listed, together
 from sentiment.scoring.perform import attempt, remeasure
-from sentiment.scoring.places import NOTES, below, name_of, parent_of, parquet_rows, stamp_of
+from sentiment.scoring.places import below, name_of, parquet_rows, remove, stamp_of
 from sentiment.scoring.progress import Progress, progress_of
-from sentiment.scoring.records import Record, find_record
+from sentiment.scoring.records import Record, find_record, pieces_of
 from sentiment.scoring.table import Options, Scorer, mapping_of
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import find_input
@@ -54,7 +54,7 @@ def survey(jobs: Sequence[Job], key: str, form: str | None) -> Survey:
     """Find out what of the jobs is yet to be done."""
     found = Survey()
     with ThreadPoolExecutor(LOOKS) as pool:
-        for job, record in zip(jobs, pool.map(lambda job: find_record(job, key), jobs), strict=True):
+        for job, record in zip(jobs, pool.map(lambda job: _done(job, key), jobs), strict=True):
             if record:
                 found.done.append((job, record))
             else:
@@ -68,6 +68,14 @@ def survey(jobs: Sequence[Job], key: str, form: str | None) -> Survey:
             found.left[job.source] = len(pieces)
             found.todo += pieces or [job]
     return found
+
+
+def _done(job: Job, key: str) -> Record | None:
+    record = find_record(job, key)
+    if record:
+        # A run that was killed just after it had written the record has left them.
+        remove(pieces_of(job))
+    return record
 
 
 def in_this_process(options: Options, key: str, predictor: Predictor, threads: int) -> Workers:
@@ -90,7 +98,7 @@ def split(job: Job, form: str | None) -> Job:
     rows = parquet_rows(job.source) or 0
     if rows <= PIECE:
         return job
-    folder = below(below(parent_of(job.output), NOTES), name_of(job.output))
+    folder = pieces_of(job)
     starts = range(0, rows, PIECE)
     pieces = [
         Job(job.source, below(folder, f"{number:05}.parquet"), range(start, min(start + PIECE, rows)))

@@ -14,8 +14,8 @@ from sentiment.core.errors import UserError, reason
 from sentiment.scoring.added_columns import name_added
 from sentiment.scoring.jobs import REJECTED, Job
 from sentiment.scoring.label_metrics import Measured
-from sentiment.scoring.places import fetched, parent_of, parquet_rows, placed, remove, stamp_of
-from sentiment.scoring.records import Record, discard, find_record, keep, write_record
+from sentiment.scoring.places import fetched, parquet_rows, placed, remove, stamp_of
+from sentiment.scoring.records import Record, discard, find_record, keep, pieces_of, write_record
 from sentiment.scoring.rows import require
 from sentiment.scoring.table import Options, Outcome, Scorer, measured, metrics_of, score_table
 from sentiment.tables.formats import format_of
@@ -78,9 +78,10 @@ def perform(job: Job, options: Options, key: str, scorer: Scorer) -> Record:
             )
     if not outcome.set_aside:
         remove(f"{job.output}{REJECTED}")
+    record = write_record(job, key, stamp, outcome)
     if job.pieces:
-        remove(parent_of(job.pieces[0].output))
-    return write_record(job, key, stamp, outcome)
+        remove(pieces_of(job))
+    return record
 
 
 def _score(job: Job, outputs: tuple[IO[bytes], IO[bytes]], options: Options, scorer: Scorer) -> Outcome:

@@ -50,6 +50,11 @@ def place_of(job: Job) -> str:
     return below(below(parent_of(job.output), NOTES), f"{name_of(job.output)}.json")
 
 
+def pieces_of(job: Job) -> str:
+    """Return the folder of what a job's pieces are kept in until it is done."""
+    return below(below(parent_of(job.output), NOTES), name_of(job.output))
+
+
 def find_record(job: Job, key: str) -> Record | None:
     """Return a job's record if its output is there, of the same key, and of the input as it is now."""
     content = read_text(place_of(job))
