@@ -115,6 +115,8 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: TextIO) -
     require_format(source, arguments.format, "--format")
     require_format(target, arguments.output_format, "--output-format")
     form = arguments.output_format or format_of(target)
+    if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
+        raise UserError(f"{target} is the input itself, which would be lost: name another file with -o")
     predictor = Predictor(arguments.model)
     rejected = f"{'stdout' if target == STANDARD else target}{REJECTED}"
     with ExitStack() as stack:

@@ -230,6 +230,10 @@ def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Pat
             ["reviews.csv", "-o", "a.csv", "--workers", "2"],
             "--workers score into a directory: name one with -o, as a.csv/",
         ),
+        (
+            ["reviews.csv", "-o", "./reviews.csv"],
+            "./reviews.csv is the input itself, which would be lost: name another file with -o",
+        ),
         (["reviews.csv", "-o", "out/", "--workers", "0"], "--workers is 0, but must be 1 or more"),
     ],
 )
