@@ -175,7 +175,9 @@ class Study:
 
     def found(self) -> dict[str, Any]:
         """Return the trials, those queued again left out, the best one's name, and how much each parameter matters."""
-        trials = [trial for trial in self.study.trials if trial.state.is_finished() and not self._replaced(trial)]
+        # One that was queued again has its successor under the same name.
+        newest = {trial.user_attrs.get("experiment"): trial for trial in self.study.trials}
+        trials = [trial for name, trial in newest.items() if name and trial.state.is_finished()]
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         best = min(complete, key=lambda trial: trial.value or 0, default=None)
         return {
@@ -192,9 +194,6 @@ class Study:
         except RuntimeError:
             return {}
 
-    def _replaced(self, trial: FrozenTrial) -> bool:
-        return trial.state == TrialState.FAIL and "error" not in trial.user_attrs
-
     def _summary(self, trial: FrozenTrial) -> dict[str, Any]:
         return {
             "number": trial.number,
@@ -208,6 +207,10 @@ class Study:
     def states(self) -> Counter[str]:
         """Return how many trials ended in each way."""
         return Counter(trial["state"] for trial in self.found()["trials"])
+
+    def running(self) -> int:
+        """Return how many trials have not ended: other workers have them, or the trainings of killed ones go on."""
+        return len(self.study.get_trials(states=(TrialState.RUNNING,)))
 
 
 def _attempt(trial: optuna.Trial | FrozenTrial) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sentiment.core.errors import UserError
+from tuning.__main__ import tell
 from tuning.space import Plan
 
 optuna = pytest.importorskip("optuna")
@@ -140,15 +141,21 @@ def test_the_trial_of_a_killed_worker_is_queued_again_with_its_parameters_and_gi
     assert first == second
     assert "small-0: given up, as it was killed 2 times" in capsys.readouterr().out
     names = [trial["experiment"] for trial in trials_of(tmp_path / "study")]
-    assert len(names) == len(set(names)) == 7
+    assert len(names) == len(set(names)) == 8
+    assert study_in(tmp_path / "study").states() == {"complete": 7, "fail": 1}
 
 
-def test_a_trial_that_another_worker_has_is_left_to_it(tmp_path: Path) -> None:
+def test_a_trial_that_another_worker_has_is_left_to_it_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = study_in(tmp_path).ask()
     assert asked
     with asked[1].claim:
         study_in(tmp_path).work(objective)
+        tell(study_in(tmp_path))
 
+    said = "1 still running, in another worker or after one was killed: run the same command again"
+    assert said in capsys.readouterr().out.splitlines()
     assert len(trials_of(tmp_path)) == 7
     study_in(tmp_path).work(objective)
     assert len(trials_of(tmp_path)) == 8
