@@ -28,6 +28,10 @@ FAILURES = 3
 """In a row, after which a worker gives up: what is wrong is then not the parameters."""
 
 
+class UnfinishedError(UserError):
+    """What kept a trial from its end is not its parameters: it is tried again, as often as the plan says."""
+
+
 class Claim:
     """A lock on a trial; `descriptor` is to be inherited by the processes that must hold it too."""
 
@@ -106,8 +110,10 @@ class Study:
                     print(f"{task.name}: stopped early, {_listed(task.changes)}", flush=True)
                     failures = 0
                 except UserError as error:
-                    trial.set_user_attr("error", str(error))
-                    self.study.tell(trial, state=TrialState.FAIL)
+                    if isinstance(error, UnfinishedError):
+                        self._queue_again(self.study.trials[trial.number], attempt=_attempt(trial) + 1)
+                    else:
+                        self.study.tell(trial, state=TrialState.FAIL)
                     print(f"{task.name}: failed: {error}", flush=True)
                     failures += 1
                     if failures == FAILURES:
@@ -165,7 +171,7 @@ class Study:
             self.study.enqueue_trial(trial.params, user_attrs=trial.user_attrs | {"attempt": attempt})
         else:
             name = trial.user_attrs.get("experiment", trial.number)
-            print(f"{name}: given up, as it was killed {self.plan.attempts} times", flush=True)
+            print(f"{name}: given up, as it did not come to its end {self.plan.attempts} times", flush=True)
         self.study.tell(trial.number, state=TrialState.FAIL)
 
     def write(self) -> None:
