@@ -34,6 +34,7 @@ from sentiment.core.files import replacing
 from sentiment.core.params import load_preprocessing
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
+from sentiment.core.workers import cores
 from sentiment.scoring import journal, records
 from sentiment.scoring.claim import claimed
 from sentiment.scoring.directory import in_this_process, score_all
@@ -64,7 +65,7 @@ def parse() -> Namespace:
         "--output-format", choices=FORMATS, help="of the output; a file's by its name, in a directory parquet"
     )
     parser.add_argument("--model", type=Path, default=Path("models/exported"), help="folder (models/exported)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of one process (all CPUs)")
+    parser.add_argument("--threads", type=int, default=cores(), help="of one process (all cores it may use)")
     parser.add_argument("--workers", type=int, help="of Ray, each with one thread, to score into a directory (none)")
     arguments = parser.parse_args()
     for name in ("threads", "workers"):

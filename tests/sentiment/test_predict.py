@@ -257,6 +257,13 @@ def test_a_missing_model_is_named_with_the_remedy(command: Command, monkeypatch:
         predict.main()
 
 
+def test_there_are_as_many_threads_as_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict", "reviews.csv", "-o", "a.csv"])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 6}, raising=False)
+
+    assert predict.parse().threads == 3
+
+
 @pytest.mark.parametrize(
     ("texts", "warned"),
     [
