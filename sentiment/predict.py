@@ -39,7 +39,7 @@ from sentiment.scoring import journal, records
 from sentiment.scoring.claim import claimed
 from sentiment.scoring.directory import in_this_process, score_all
 from sentiment.scoring.jobs import REJECTED, STANDARD, goes_into_a_file, left_out, plan
-from sentiment.scoring.places import fetched, stamp_of
+from sentiment.scoring.places import fetched, plain, stamp_of
 from sentiment.scoring.table import Options, Scorer, mapping_of, score_table
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import FORMATS, INPUTS, format_of
@@ -68,6 +68,7 @@ def parse() -> Namespace:
     parser.add_argument("--threads", type=int, default=cores(), help="of one process (all cores it may use)")
     parser.add_argument("--workers", type=int, help="of Ray, each with one thread, to score into a directory (none)")
     arguments = parser.parse_args()
+    arguments.inputs, arguments.output = list(map(plain, arguments.inputs)), plain(arguments.output)
     for name in ("threads", "workers"):
         if (number := getattr(arguments, name)) is not None and number < 1:
             raise UserError(f"--{name} is {number}, but must be 1 or more")
@@ -115,6 +116,8 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: TextIO) -
     options = options_of(arguments)
     require_format(source, arguments.format, "--format")
     require_format(target, arguments.output_format, "--output-format")
+    if not Path(target).suffix and not arguments.output_format:
+        raise UserError(f"{target} has no ending that tells a format: add one, or name a directory, as -o {target}/")
     form = arguments.output_format or format_of(target)
     if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
         raise UserError(f"{target} is the input itself, which would be lost: name another file with -o")
@@ -147,8 +150,8 @@ def score_directory(arguments: Namespace) -> None:
     """Score files into a directory, by this process or by Ray."""
     options = options_of(arguments)
     jobs = plan(arguments.inputs, arguments.output, arguments.output_format or "parquet")
-    for path in left_out(arguments.inputs):
-        print(f"{path} is left out: it is no file of a known format")
+    for line in left_out(arguments.inputs):
+        print(line)
     model = arguments.model
     usual = load_preprocessing(model).spelling if model.is_dir() else None
     key = records.key_of(model, options)
@@ -173,7 +176,7 @@ def main() -> None:
         score_directory(arguments)
         return
     if arguments.workers:
-        raise UserError(f"--workers score into a directory: name one with -o, as {arguments.output}/")
+        raise UserError(f"--workers score into a directory: name one with -o, as scored/")
     score_file(arguments.inputs[0], arguments.output, arguments, stdout)
     stdout.flush()
 

@@ -9,7 +9,7 @@ from sentiment.core.errors import UserError
 from sentiment.core.params import Spelling
 from sentiment.core.parquet import BATCH
 from sentiment.scoring.claim import Check
-from sentiment.scoring.jobs import REJECTED, Job
+from sentiment.scoring.jobs import LISTED, REJECTED, Job
 from sentiment.scoring.label_metrics import listed, together
 from sentiment.scoring.perform import attempt, remeasure
 from sentiment.scoring.places import below, name_of, parquet_rows, remove, stamp_of
@@ -26,7 +26,6 @@ SMALL = 1 << 20
 """Bytes up to which a parquet file is not looked into for its rows: it is one job."""
 LOOKS = 16
 """Files that are looked at side by side; an object store answers each after some hundredths of a second."""
-LISTED = 20
 
 Workers = Callable[["deque[Job]", Progress], Iterator[tuple[Job, Record | str]]]
 """Takes jobs from a queue, to which others are added meanwhile, and yields each with its record, or why it has none."""
