@@ -176,7 +176,7 @@ def main() -> None:
         score_directory(arguments)
         return
     if arguments.workers:
-        raise UserError(f"--workers score into a directory: name one with -o, as scored/")
+        raise UserError("--workers score into a directory: name one with -o, as scored/")
     score_file(arguments.inputs[0], arguments.output, arguments, stdout)
     stdout.flush()
 
