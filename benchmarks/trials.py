@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ruamel.yaml import YAML
 
@@ -47,15 +47,19 @@ class Clone:
 
 
 @contextmanager
-def temporary_clone() -> Iterator[Clone]:
-    """Yield a clone of the current folder's repository, with its DVC cache, which is removed afterwards."""
-    cache = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+def temporary_clone(output: IO[str] | None = None) -> Iterator[Clone]:
+    """Yield a clone of the current folder's repository, with its DVC cache, which is removed afterwards.
+
+    What git and DVC say goes into `output`, else to the terminal.
+    """
+    asked = subprocess.run(["dvc", "cache", "dir"], stdout=subprocess.PIPE, stderr=output, text=True, check=True)
+    cache = asked.stdout.strip()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "clone"
-        subprocess.run(["git", "clone", "--quiet", ".", str(folder)], check=True)
+        subprocess.run(["git", "clone", "--quiet", ".", str(folder)], stdout=output, stderr=output, check=True)
         with suppress(FileNotFoundError):
             shutil.copyfile(LOCAL_CONFIG, folder / LOCAL_CONFIG)
-        subprocess.run(["dvc", "cache", "dir", "--local", cache], cwd=folder, check=True)
+        subprocess.run(["dvc", "cache", "dir", "--local", cache], cwd=folder, stdout=output, stderr=output, check=True)
         for key in ("user.name", "user.email"):
             # Experiments are commits; a clone has the user's own identity, but not that of the repository.
             value = subprocess.run(["git", "config", key], capture_output=True, text=True, check=False).stdout.strip()

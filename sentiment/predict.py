@@ -34,11 +34,12 @@ from sentiment.core.files import replacing
 from sentiment.core.params import load_preprocessing
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
+from sentiment.core.workers import cores
 from sentiment.scoring import journal, records
 from sentiment.scoring.claim import claimed
 from sentiment.scoring.directory import in_this_process, score_all
 from sentiment.scoring.jobs import REJECTED, STANDARD, goes_into_a_file, left_out, plan
-from sentiment.scoring.places import fetched, stamp_of
+from sentiment.scoring.places import fetched, plain, stamp_of
 from sentiment.scoring.table import Options, Scorer, mapping_of, score_table
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import FORMATS, INPUTS, format_of
@@ -64,9 +65,10 @@ def parse() -> Namespace:
         "--output-format", choices=FORMATS, help="of the output; a file's by its name, in a directory parquet"
     )
     parser.add_argument("--model", type=Path, default=Path("models/exported"), help="folder (models/exported)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of one process (all CPUs)")
+    parser.add_argument("--threads", type=int, default=cores(), help="of one process (all cores it may use)")
     parser.add_argument("--workers", type=int, help="of Ray, each with one thread, to score into a directory (none)")
     arguments = parser.parse_args()
+    arguments.inputs, arguments.output = list(map(plain, arguments.inputs)), plain(arguments.output)
     for name in ("threads", "workers"):
         if (number := getattr(arguments, name)) is not None and number < 1:
             raise UserError(f"--{name} is {number}, but must be 1 or more")
@@ -114,7 +116,11 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: TextIO) -
     options = options_of(arguments)
     require_format(source, arguments.format, "--format")
     require_format(target, arguments.output_format, "--output-format")
+    if not Path(target).suffix and not arguments.output_format:
+        raise UserError(f"{target} has no ending that tells a format: add one, or name a directory, as -o {target}/")
     form = arguments.output_format or format_of(target)
+    if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
+        raise UserError(f"{target} is the input itself, which would be lost: name another file with -o")
     predictor = Predictor(arguments.model)
     rejected = f"{'stdout' if target == STANDARD else target}{REJECTED}"
     with ExitStack() as stack:
@@ -134,7 +140,7 @@ def score_file(source: str, target: str, arguments: Namespace, stdout: TextIO) -
         print(f"{outcome.set_aside:,} rows set aside in {rejected}")
     else:
         Path(rejected).unlink()
-    for note in outcome.notes:
+    for note in filter(None, [*outcome.notes, outcome.measured.sentence]):
         print(note)
     if strange := predictor.strange(outcome.spelled):
         print(warning("warning: the texts", strange))
@@ -144,21 +150,22 @@ def score_directory(arguments: Namespace) -> None:
     """Score files into a directory, by this process or by Ray."""
     options = options_of(arguments)
     jobs = plan(arguments.inputs, arguments.output, arguments.output_format or "parquet")
-    for path in left_out(arguments.inputs):
-        print(f"{path} is left out: it is no file of a known format")
+    for line in left_out(arguments.inputs):
+        print(line)
     model = arguments.model
     usual = load_preprocessing(model).spelling if model.is_dir() else None
     key = records.key_of(model, options)
-    with claimed(arguments.output):
+    with claimed(arguments.output) as check:
         if arguments.workers or os.environ.get("RAY_ADDRESS"):
             # Not before: whoever scores in one process needs no Ray.
             from sentiment.scoring.on_ray import connected, in_workers
 
             with connected(arguments.workers):
-                score_all(jobs, key, options.form, usual, in_workers(options, key, model, arguments.workers))
+                workers = in_workers(options, key, model, arguments.workers)
+                score_all(jobs, key, options, usual, workers, check=check)
         else:
             workers = in_this_process(options, key, Predictor(model), arguments.threads)
-            score_all(jobs, key, options.form, usual, workers)
+            score_all(jobs, key, options, usual, workers, check=check)
 
 
 def main() -> None:
@@ -169,7 +176,7 @@ def main() -> None:
         score_directory(arguments)
         return
     if arguments.workers:
-        raise UserError(f"--workers score into a directory: name one with -o, as {arguments.output}/")
+        raise UserError("--workers score into a directory: name one with -o, as scored/")
     score_file(arguments.inputs[0], arguments.output, arguments, stdout)
     stdout.flush()
 

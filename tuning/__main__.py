@@ -43,6 +43,8 @@ def tell(study: "Study") -> None:
     """Print how the trials ended, the best of them, and what to do with it."""
     found = study.found()
     print(", ".join(f"{number} {state}" for state, number in sorted(study.states().items())) or "no trial has ended")
+    if running := study.running():
+        print(f"{running} still running, in another worker or after one was killed: run the same command again")
     if not found["best"]:
         return
     best = next(trial for trial in found["trials"] if trial["experiment"] == found["best"])
@@ -81,6 +83,7 @@ def main() -> None:
     finally:
         for worker in others:
             worker.terminate()
+        for worker in others:
             worker.wait()
     tell(study)
 

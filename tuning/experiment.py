@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import optuna
 
 from benchmarks.trials import temporary_clone
 from sentiment.core.errors import UserError
-from tuning.study import Task
+from tuning.study import Task, UnfinishedError
 
 POLL = 0.5
 """Seconds between two looks at a training."""
@@ -25,12 +27,13 @@ def run_experiment(task: Task, base: dict[str, Any], folder: Path) -> float:
     """Train with the task's parameters over `base`, and return the log loss on the validation reviews.
 
     The experiment, its parameters and metrics are then known to the repository under the task's name. Raises
-    TrialPruned where the study says to stop, and UserError with what its log, in `folder`, says where it fails.
+    TrialPruned where the study says to stop, UserError with what its log, in `folder`, says where it fails, and
+    UnfinishedError where that is not the training's doing.
     """
     checkpoints = (folder / "checkpoints" / task.name).absolute()
     log = folder / "logs" / f"{task.name}.log"
     log.parent.mkdir(exist_ok=True)
-    with temporary_clone() as clone, log.open("w", encoding="utf-8") as output:
+    with log.open("w", encoding="utf-8") as output, _told(log), temporary_clone(output) as clone:
         clone.set(base | task.changes)
         process = subprocess.Popen(
             ["dvc", "exp", "run", "--name", task.name, "train"],
@@ -51,9 +54,18 @@ def run_experiment(task: Task, base: dict[str, Any], folder: Path) -> float:
         if process.returncode:
             raise UserError(f"{last_error(log)} (all of it: {log})")
         push = ["dvc", "exp", "push", "--quiet", "--no-cache", "--force", "origin", task.name]
-        subprocess.run(push, cwd=clone.folder, env=clone.environment, check=True)
+        subprocess.run(push, cwd=clone.folder, env=clone.environment, stdout=output, stderr=output, check=True)
         shutil.rmtree(checkpoints, ignore_errors=True)
         return float(clone.read("metrics/train.json")["validation"]["log_loss"])
+
+
+@contextmanager
+def _told(log: Path) -> Iterator[None]:
+    try:
+        yield
+    except subprocess.CalledProcessError as error:
+        what = " ".join(error.cmd[:3])
+        raise UnfinishedError(f"{what} failed: {last_error(log)} (all of it: {log})") from None
 
 
 def follow(process: subprocess.Popen[bytes], task: Task, checkpoints: Path) -> bool:

@@ -99,7 +99,13 @@ def _extremes(name: str, choice: Any, place: str) -> list[Any]:
         raise UserError(f"{place}: {name}.low is {limits.low:g}, but must be greater than 0 where log is true")
     if limits.log and limits.step:
         raise UserError(f"{place}: {name} has log and step: keep one of them")
+    if limits.step and _is_whole(choice) and not limits.step.is_integer():
+        raise UserError(f"{place}: {name}.step is {limits.step:g}, but must be whole where low and high are")
     return [choice["low"], choice["high"]]
+
+
+def _is_whole(choice: dict[str, Any]) -> bool:
+    return isinstance(choice["low"], int) and isinstance(choice["high"], int)
 
 
 def _range(name: str, choice: dict[str, Any], place: str) -> Range:
@@ -116,7 +122,7 @@ def _value(trial: "Trial", name: str, choice: Any) -> Any:
         # Optuna keeps no lists, such as those of tokenize.parts.
         return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in choice]))
     limits = _range(name, choice, "space")
-    if isinstance(choice["low"], int) and isinstance(choice["high"], int):
+    if _is_whole(choice):
         return trial.suggest_int(name, choice["low"], choice["high"], log=limits.log, step=int(limits.step or 1))
     value = trial.suggest_float(name, limits.low, limits.high, log=limits.log, step=limits.step)
     # Digits that make no difference would be all that one sees of a table.

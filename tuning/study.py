@@ -28,6 +28,10 @@ FAILURES = 3
 """In a row, after which a worker gives up: what is wrong is then not the parameters."""
 
 
+class UnfinishedError(UserError):
+    """What kept a trial from its end is not its parameters: it is tried again, as often as the plan says."""
+
+
 class Claim:
     """A lock on a trial; `descriptor` is to be inherited by the processes that must hold it too."""
 
@@ -106,8 +110,10 @@ class Study:
                     print(f"{task.name}: stopped early, {_listed(task.changes)}", flush=True)
                     failures = 0
                 except UserError as error:
-                    trial.set_user_attr("error", str(error))
-                    self.study.tell(trial, state=TrialState.FAIL)
+                    if isinstance(error, UnfinishedError):
+                        self._queue_again(self.study.trials[trial.number], attempt=_attempt(trial) + 1)
+                    else:
+                        self.study.tell(trial, state=TrialState.FAIL)
                     print(f"{task.name}: failed: {error}", flush=True)
                     failures += 1
                     if failures == FAILURES:
@@ -156,14 +162,16 @@ class Study:
             except BlockingIOError:
                 continue
             with claim:
-                self._queue_again(trial, attempt=_attempt(trial) + 1)
+                # Its worker may have been done just before.
+                if self.study.trials[trial.number].state == TrialState.RUNNING:
+                    self._queue_again(trial, attempt=_attempt(trial) + 1)
 
     def _queue_again(self, trial: FrozenTrial, attempt: int) -> None:
         if attempt <= self.plan.attempts:
             self.study.enqueue_trial(trial.params, user_attrs=trial.user_attrs | {"attempt": attempt})
         else:
             name = trial.user_attrs.get("experiment", trial.number)
-            print(f"{name}: given up, as it was killed {self.plan.attempts} times", flush=True)
+            print(f"{name}: given up, as it did not come to its end {self.plan.attempts} times", flush=True)
         self.study.tell(trial.number, state=TrialState.FAIL)
 
     def write(self) -> None:
@@ -173,7 +181,9 @@ class Study:
 
     def found(self) -> dict[str, Any]:
         """Return the trials, those queued again left out, the best one's name, and how much each parameter matters."""
-        trials = [trial for trial in self.study.trials if trial.state.is_finished() and not self._replaced(trial)]
+        # One that was queued again has its successor under the same name.
+        newest = {trial.user_attrs.get("experiment"): trial for trial in self.study.trials}
+        trials = [trial for name, trial in newest.items() if name and trial.state.is_finished()]
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         best = min(complete, key=lambda trial: trial.value or 0, default=None)
         return {
@@ -190,9 +200,6 @@ class Study:
         except RuntimeError:
             return {}
 
-    def _replaced(self, trial: FrozenTrial) -> bool:
-        return trial.state == TrialState.FAIL and "error" not in trial.user_attrs
-
     def _summary(self, trial: FrozenTrial) -> dict[str, Any]:
         return {
             "number": trial.number,
@@ -206,6 +213,10 @@ class Study:
     def states(self) -> Counter[str]:
         """Return how many trials ended in each way."""
         return Counter(trial["state"] for trial in self.found()["trials"])
+
+    def running(self) -> int:
+        """Return how many trials have not ended: other workers have them, or the trainings of killed ones go on."""
+        return len(self.study.get_trials(states=(TrialState.RUNNING,)))
 
 
 def _attempt(trial: optuna.Trial | FrozenTrial) -> int:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from sentiment.core.errors import UserError
 from sentiment.core.params import Spelling
 from sentiment.core.parquet import BATCH
-from sentiment.scoring.jobs import REJECTED, Job
-from sentiment.scoring.perform import attempt
-from sentiment.scoring.places import NOTES, below, name_of, parent_of, parquet_rows, stamp_of
+from sentiment.scoring.claim import Check
+from sentiment.scoring.jobs import LISTED, REJECTED, Job
+from sentiment.scoring.label_metrics import listed, together
+from sentiment.scoring.perform import attempt, remeasure
+from sentiment.scoring.places import below, name_of, parquet_rows, remove, stamp_of
 from sentiment.scoring.progress import Progress, progress_of
-from sentiment.scoring.records import Record, find_record
+from sentiment.scoring.records import Record, find_record, pieces_of
 from sentiment.scoring.table import Options, Scorer, mapping_of
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import find_input
@@ -24,7 +26,6 @@ SMALL = 1 << 20
 """Bytes up to which a parquet file is not looked into for its rows: it is one job."""
 LOOKS = 16
 """Files that are looked at side by side; an object store answers each after some hundredths of a second."""
-LISTED = 20
 
 Workers = Callable[["deque[Job]", Progress], Iterator[tuple[Job, Record | str]]]
 """Takes jobs from a queue, to which others are added meanwhile, and yields each with its record, or why it has none."""
@@ -38,7 +39,7 @@ class Survey:
     wholes: dict[str, Job] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
     sizes: dict[str, int] = field(default_factory=dict)
-    done: list[Record] = field(default_factory=list)
+    done: list[tuple[Job, Record]] = field(default_factory=list)
 
     def size(self, job: Job) -> int:
         """Return how many bytes of input a job reads."""
@@ -52,9 +53,9 @@ def survey(jobs: Sequence[Job], key: str, form: str | None) -> Survey:
     """Find out what of the jobs is yet to be done."""
     found = Survey()
     with ThreadPoolExecutor(LOOKS) as pool:
-        for job, record in zip(jobs, pool.map(lambda job: find_record(job, key), jobs), strict=True):
+        for job, record in zip(jobs, pool.map(lambda job: _done(job, key), jobs), strict=True):
             if record:
-                found.done.append(record)
+                found.done.append((job, record))
             else:
                 found.wholes[job.source] = job
         for job in pool.map(lambda job: split(job, form), found.wholes.values()):
@@ -66,6 +67,14 @@ def survey(jobs: Sequence[Job], key: str, form: str | None) -> Survey:
             found.left[job.source] = len(pieces)
             found.todo += pieces or [job]
     return found
+
+
+def _done(job: Job, key: str) -> Record | None:
+    record = find_record(job, key)
+    if record:
+        # A run that was killed just after it had written the record has left them.
+        remove(pieces_of(job))
+    return record
 
 
 def in_this_process(options: Options, key: str, predictor: Predictor, threads: int) -> Workers:
@@ -88,7 +97,7 @@ def split(job: Job, form: str | None) -> Job:
     rows = parquet_rows(job.source) or 0
     if rows <= PIECE:
         return job
-    folder = below(below(parent_of(job.output), NOTES), name_of(job.output))
+    folder = pieces_of(job)
     starts = range(0, rows, PIECE)
     pieces = [
         Job(job.source, below(folder, f"{number:05}.parquet"), range(start, min(start + PIECE, rows)))
@@ -97,19 +106,22 @@ def split(job: Job, form: str | None) -> Job:
     return replace(job, pieces=tuple(pieces))
 
 
-def score_all(jobs: Sequence[Job], key: str, form: str | None, usual: Spelling | None, workers: Workers) -> None:
+def score_all(
+    jobs: Sequence[Job], key: str, options: Options, usual: Spelling | None, workers: Workers, *, check: Check
+) -> None:
     """Score files, but for those that were scored before and have not changed; say what became of them.
 
     `usual` is how the model's own reviews are spelled. Raises UserError naming the files that can't be scored, after
-    all others have been.
+    all others have been, and what `check`, which is called after each job, raises.
     """
-    found = survey(jobs, key, form)
+    found = survey(jobs, key, options.form)
     if found.done:
         print(f"{len(found.done):,} of {len(jobs):,} files were scored before and have not changed")
     failed: dict[str, str] = {}
-    records = found.done.copy()
+    records = [_of_before(job, record, options) for job, record in found.done]
     with progress_of(sum(map(found.size, found.todo)), len(found.wholes)) as progress:
         for job, record in workers(found.todo, progress):
+            check()
             progress.read(found.size(job))
             if isinstance(record, str):
                 if job.source not in failed:
@@ -130,6 +142,7 @@ def score_all(jobs: Sequence[Job], key: str, form: str | None, usual: Spelling |
     print(f"{progress.rows:,} rows in this run, {progress.rate:,.0f} rows/s")
     if set_aside:
         print(f"{set_aside:,} rows set aside, in the files that end in {REJECTED}")
+    _say_metrics(records)
     if failed:
         names = list(failed)[:LISTED]
         more = f" and {len(failed) - LISTED:,} more" if len(failed) > LISTED else ""
@@ -138,11 +151,30 @@ def score_all(jobs: Sequence[Job], key: str, form: str | None, usual: Spelling |
         )
 
 
+def _of_before(job: Job, record: Record, options: Options) -> Record:
+    """Return the record of a file that was scored before, and say what its labels say, of which others may be asked."""
+    if record.measured.asked != options.label:
+        record = remeasure(job, record, options)
+    if record.measured.sentence:
+        print(_about(job, record.measured.sentence))
+    return record
+
+
+def _say_metrics(records: Sequence[Record]) -> None:
+    metrics = [record.measured.metrics for record in records if record.measured.metrics]
+    if len(metrics) > 1:
+        print(f"{len(metrics):,} files with metrics together: {listed(together(metrics))}")
+
+
 def _noteworthy(job: Job, record: Record, usual: Spelling | None) -> Iterator[str]:
     """Say what of a scored file is worth a line among thousands."""
     if record.set_aside:
         yield f"{job.source}: {record.set_aside:,} of {record.rows:,} rows set aside in {job.output}{REJECTED}"
-    for note in record.notes:
-        yield note if job.source in note else f"{job.source}: {note}"
+    for note in filter(None, [*record.notes, record.measured.sentence]):
+        yield _about(job, note)
     if strange := record.spelling().strange(usual):
         yield warning(f"warning: the texts of {job.source}", strange)
+
+
+def _about(job: Job, note: str) -> str:
+    return note if job.source in note else f"{job.source}: {note}"

@@ -15,6 +15,8 @@ STANDARD = "-"
 """Stands for stdin or stdout."""
 REJECTED = ".rejected.jsonl"
 """Ends the names of the files that scoring writes beside its output."""
+LISTED = 20
+"""Files that are named at most, where there are many to name."""
 SIGNS = "*?["
 """Make a name a pattern."""
 
@@ -94,14 +96,22 @@ def _expand_remote(name: str) -> list[str]:
     return files
 
 
-def left_out(inputs: Sequence[str]) -> list[Path]:
-    """Return what is not scored in the directories among the inputs, but for hidden files and rejected rows."""
-    return [
-        path
+def left_out(inputs: Sequence[str]) -> list[str]:
+    """Say what is not scored in the directories among the inputs, and why, but for hidden files and rejected rows."""
+    found = [
+        f"{path} is left out: {_why_left_out(path)}"
         for directory in map(Path, filter(_is_directory, inputs))
         for path in sorted(set(directory.iterdir()) - set(_tables_in(directory)))
         if not (path.name.startswith(".") or _is_rejected(path))
     ]
+    more = [f"{len(found) - LISTED:,} more are left out"] if len(found) > LISTED else []
+    return found[:LISTED] + more
+
+
+def _why_left_out(path: Path) -> str:
+    if path.is_dir():
+        return f"it is a folder: name it, or use '{path.parent}/**/*.csv'"
+    return "it is no file of a known format"
 
 
 def _tables_in(directory: Path) -> list[Path]:
@@ -135,6 +145,10 @@ def _check_directory(output: str) -> None:
     if not is_remote(output) and Path(output).exists() and not Path(output).is_dir():
         raise UserError(f"{output} is a file, but several are to be written: name a directory with -o")
     if find_format(output) and not output.endswith("/") and not Path(output).is_dir():
+        if is_remote(output):
+            raise UserError(
+                f"a remote output must be a folder, but {output} names a file: give {parent_of(output)}/, say"
+            )
         raise UserError(f"several files are to be written, but {output} names one: name a directory with -o")
 
 

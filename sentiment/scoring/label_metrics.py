@@ -1,12 +1,13 @@
 """How good the scores of a labelled file are; none is said unless it is known what the labels mean."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sentiment.core.errors import UserError, abridge
 from sentiment.core.labels import LABELS, PLAIN, label_name
+from sentiment.core.schemas import Strict
 from sentiment.metrics import evaluate
 from sentiment.sources.label_reader import declared_labels
 
@@ -16,6 +17,19 @@ REMEDY = (
     "for metrics, give each row 1 or positive, 0 or negative, or nothing where its review is neither, in a column that "
     "--label names"
 )
+
+MEANS = ("accuracy", "log_loss", "brier")
+"""Metrics that are means over rows, so that several files have them together."""
+
+Metrics = dict[str, int | float]
+
+
+class Measured(Strict):
+    """What a file's labels say of its scores: the column if one was asked for, what to say, the metrics if any."""
+
+    asked: str | None
+    sentence: str | None = None
+    metrics: Metrics | None = None
 
 
 class LabelMetrics:
@@ -53,21 +67,29 @@ class LabelMetrics:
         """Whether some of the labels have a known meaning."""
         return len(self.labels) > 0
 
-    def sentence(self) -> str:
-        """Return the metrics or, where they can't be computed or would mislead, why not and what to do."""
-        if self.unknown or self.fault:
-            return f"no metrics: {self._what_is_unknown()}; {REMEDY}"
-        if set(self.labels) != set(LABELS):
-            return (
-                "no metrics: they need both labels, negative and positive, but "
-                f"the {len(self.labels):,} labelled rows lack one"
-            )
+    def measured(self, asked: str | None) -> Measured:
+        """Return the metrics or, where they can't be computed or would mislead, why not and what to do.
+
+        Nothing is said where no column was asked for and what the labels mean is unknown.
+        """
+        if not (asked or self.known):
+            return Measured(asked=asked)
+        if fault := self._why_none():
+            return Measured(asked=asked, sentence=f"no metrics: {fault}")
         try:
             metrics = evaluate(self.labels, self.scores)
         except ModuleNotFoundError as error:
             # What serves the model has fewer packages than what makes it.
-            return f"no metrics: they need {error.name}, one of the packages of requirements.txt"
-        return ", ".join(f"{name} {round(value, 3):,}" for name, value in metrics.items())
+            lacking = f"no metrics: they need {error.name}, one of the packages of requirements.txt"
+            return Measured(asked=asked, sentence=lacking)
+        return Measured(asked=asked, sentence=listed(metrics), metrics=metrics)
+
+    def _why_none(self) -> str | None:
+        if self.unknown or self.fault:
+            return f"{self._what_is_unknown()}; {REMEDY}"
+        if set(self.labels) != set(LABELS):
+            return f"they need both labels, negative and positive, but the {len(self.labels):,} labelled rows lack one"
+        return None
 
     def _what_is_unknown(self) -> str:
         column = f"column {self.column} of {self.source}"
@@ -76,3 +98,15 @@ class LabelMetrics:
         listed = ", ".join(map(abridge, sorted(self.seen)[:LISTED]))
         more = " and more" if len(self.seen) > LISTED else ""
         return f"{column} has {listed}{more}, and nothing says which of these are positive"
+
+
+def listed(metrics: Metrics) -> str:
+    """Return metrics as people read them."""
+    return ", ".join(f"{name} {round(value, 3):,}" for name, value in metrics.items())
+
+
+def together(files: Sequence[Metrics]) -> Metrics:
+    """Return what the metrics of some files come to over all of their rows."""
+    rows = sum(file["n"] for file in files)
+    means = {name: sum(file[name] * file["n"] for file in files) / rows for name in MEANS}
+    return {**means, "n": rows, "positives": sum(file["positives"] for file in files)}

@@ -3,6 +3,7 @@
 The same function does it in one process and in a task of a cluster. What it writes is whole or absent, its record last.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO
@@ -12,22 +13,48 @@ import pyarrow.parquet as pq
 from sentiment.core.errors import UserError, reason
 from sentiment.scoring.added_columns import name_added
 from sentiment.scoring.jobs import REJECTED, Job
-from sentiment.scoring.places import fetched, parent_of, placed, remove, stamp_of
-from sentiment.scoring.records import Record, discard, find_record, write_record
-from sentiment.scoring.table import Options, Outcome, Scorer, metrics_of, said, score_table
+from sentiment.scoring.label_metrics import Measured
+from sentiment.scoring.places import fetched, parquet_rows, placed, remove, stamp_of
+from sentiment.scoring.records import Record, discard, find_record, keep, pieces_of, write_record
+from sentiment.scoring.rows import require
+from sentiment.scoring.table import Options, Outcome, Scorer, measured, metrics_of, score_table
 from sentiment.tables.formats import format_of
+from sentiment.tables.reader import Reader
 from sentiment.tables.writer import open_writer
 from sentiment.text.spelling import Spelled
 
 
 def attempt(job: Job, options: Options, key: str, scorer: Scorer) -> Record | str:
-    """Do a job and return its record, or a sentence on why it can't be done, so that the others are."""
+    """Do a job and return its record, or a sentence on why it can't be done, so that the others are.
+
+    What a library makes of a strange file may be any error.
+    """
+    return _or_why(job, lambda: perform(job, options, key, scorer))
+
+
+def remeasure(job: Job, record: Record, options: Options) -> Record:
+    """Return the record of a job that was done before with what another column of labels says of its scores."""
+
+    def again() -> Record:
+        found = record.model_copy(update={"measured": _measure(job, record, options)})
+        keep(job, found)
+        return found
+
+    found = _or_why(job, again)
+    if isinstance(found, Record):
+        return found
+    return record.model_copy(update={"measured": Measured(asked=options.label, sentence=f"no metrics: {found}")})
+
+
+def _or_why(job: Job, do: Callable[[], Record]) -> Record | str:
     try:
-        return perform(job, options, key, scorer)
+        return do()
     except UserError as error:
         return str(error)
     except OSError as error:
         return f"{error.filename or job.output}: {error.strerror or reason(error)}"
+    except Exception as error:
+        return f"{type(error).__name__}: {reason(error)}"
 
 
 def perform(job: Job, options: Options, key: str, scorer: Scorer) -> Record:
@@ -51,9 +78,10 @@ def perform(job: Job, options: Options, key: str, scorer: Scorer) -> Record:
             )
     if not outcome.set_aside:
         remove(f"{job.output}{REJECTED}")
+    record = write_record(job, key, stamp, outcome)
     if job.pieces:
-        remove(parent_of(job.pieces[0].output))
-    return write_record(job, key, stamp, outcome)
+        remove(pieces_of(job))
+    return record
 
 
 def _score(job: Job, outputs: tuple[IO[bytes], IO[bytes]], options: Options, scorer: Scorer) -> Outcome:
@@ -96,5 +124,23 @@ def _join(job: Job, outputs: tuple[IO[bytes], IO[bytes]], options: Options, key:
         sum(record.rows for record in records),
         sum(record.set_aside for record in records),
         Spelled.sum(record.spelling() for record in records),
-        [*records[0].notes, *said(metrics, options)],
+        records[0].notes,
+        measured(metrics, options),
     )
+
+
+def _measure(job: Job, record: Record, options: Options) -> Measured:
+    """Find out from an output what its labels say."""
+    if record.rows == record.set_aside:
+        return Measured(asked=options.label)
+    # Of a remote parquet file, the schema says what its labels mean.
+    needed = None if parquet_rows(job.source) is None else range(0)
+    with fetched(job.source, needed) as source, fetched(job.output) as output:
+        reader = Reader(output, bad_rows="stop", text=options.text)
+        # The added columns are the last.
+        *names, _, score = reader.contents.schema.names
+        require(names, job.source, "--label", options.label)
+        if metrics := metrics_of(source, job.source, names, options):
+            for batch in reader:
+                metrics.add(batch.table[metrics.column].to_pylist(), map(float, batch.table[score].to_pylist()))
+        return measured(metrics, options)

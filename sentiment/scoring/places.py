@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -32,6 +33,11 @@ class Stamp(NamedTuple):
 
 def is_remote(name: str) -> bool:
     return "://" in name
+
+
+def plain(name: str) -> str:
+    """Return the path that a URI file:///PATH names; other names stay as they are."""
+    return unquote(name.removeprefix("file://")) if name.startswith("file:///") else name
 
 
 def parent_of(name: str) -> str:

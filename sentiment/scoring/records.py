@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sentiment.core.errors import UserError
 from sentiment.core.files import sha256
 from sentiment.core.schemas import Strict
 from sentiment.scoring.jobs import REJECTED, Job
+from sentiment.scoring.label_metrics import Measured
 from sentiment.scoring.places import NOTES, Stamp, below, name_of, parent_of, read_text, remove, stamp_of, write_text
 from sentiment.scoring.table import Options, Outcome
 from sentiment.text.spelling import Spelled
@@ -19,7 +21,8 @@ from sentiment.text.spelling import Spelled
 class Record(Strict):
     """What became of a file: the key of all that its scores depend on, its stamp, its rows, those set aside.
 
-    `written` is the output's size, `spelled` how many words, tokens and unknown tokens its texts had.
+    `written` is the output's size, `spelled` how many words, tokens and unknown tokens its texts had, `measured` what
+    its labels say of the scores, which do not depend on them.
     """
 
     key: str
@@ -30,6 +33,7 @@ class Record(Strict):
     set_aside: int
     spelled: list[int]
     notes: list[str]
+    measured: Measured
 
     def spelling(self) -> Spelled:
         return Spelled(*self.spelled)
@@ -37,13 +41,18 @@ class Record(Strict):
 
 def key_of(model: Path, options: Options) -> str:
     """Return what all outputs depend on beside their inputs as 64 hex digits: the model and what was said."""
-    said = [options.text, options.label, options.prefix, options.form, options.reading.model_dump_json()]
+    said = [options.text, options.prefix, options.form, options.reading.model_dump_json()]
     return hashlib.sha256(f"{sha256(model)} {said}".encode()).hexdigest()
 
 
 def place_of(job: Job) -> str:
     """Return where the record of a job is."""
     return below(below(parent_of(job.output), NOTES), f"{name_of(job.output)}.json")
+
+
+def pieces_of(job: Job) -> str:
+    """Return the folder of what a job's pieces are kept in until it is done."""
+    return below(below(parent_of(job.output), NOTES), name_of(job.output))
 
 
 def find_record(job: Job, key: str) -> Record | None:
@@ -67,8 +76,10 @@ def discard(job: Job) -> None:
 
 
 def write_record(job: Job, key: str, stamp: Stamp, outcome: Outcome) -> Record:
+    """Write the record of an output that is there and return it; raise UserError where it is there no longer."""
     written = stamp_of(job.output)
-    assert written is not None
+    if written is None:
+        raise UserError(f"{job.output} is gone already, as another process has removed it: run the same command again")
     spelled = outcome.spelled
     record = Record(
         key=_key(job, key),
@@ -79,9 +90,15 @@ def write_record(job: Job, key: str, stamp: Stamp, outcome: Outcome) -> Record:
         set_aside=outcome.set_aside,
         spelled=[spelled.words, spelled.tokens, spelled.unknown],
         notes=outcome.notes,
+        measured=outcome.measured,
     )
-    write_text(place_of(job), record.model_dump_json(indent=2) + "\n")
+    keep(job, record)
     return record
+
+
+def keep(job: Job, record: Record) -> None:
+    """Write the record of a job."""
+    write_text(place_of(job), record.model_dump_json(indent=2) + "\n")
 
 
 def _key(job: Job, key: str) -> str:

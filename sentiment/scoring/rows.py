@@ -39,13 +39,18 @@ def check(reader: Reader, source: str, text: str, label: str | None = None) -> N
     schema = reader.contents.schema
     names = schema.names
     for option, name in (("--text", text), ("--label", label)):
-        if name is not None and name not in names:
-            listed = ", ".join(map(abridge, names))
-            raise UserError(f"{source} has no column {name}: choose one with {option}: {listed}{reader.hint}")
+        require(names, source, option, name, hint=reader.hint)
     if not holds_texts(schema.field(text)):
         raise UserError(
             f"{source}: column {text} is of type {schema.field(text).type}: choose one of texts with --text"
         )
+
+
+def require(names: Sequence[str], source: str, option: str, name: str | None, *, hint: str = "") -> None:
+    """Raise UserError where a source lacks the column that an option names."""
+    if name is not None and name not in names:
+        listed = ", ".join(map(abridge, names))
+        raise UserError(f"{source} has no column {name}: choose one with {option}: {listed}{hint}")
 
 
 def holds_texts(column: pa.Field) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sentiment.core.reading import Reading
 from sentiment.scoring.added_columns import name_added, renaming
-from sentiment.scoring.label_metrics import LabelMetrics
+from sentiment.scoring.label_metrics import LabelMetrics, Measured
 from sentiment.scoring.rows import Mapping, check, extend, score_rows
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.asking import as_flag
@@ -49,12 +49,13 @@ class Scorer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a table: its rows, how many were set aside, how the others are spelled, and what else to say."""
+    """What became of a table: its rows, those set aside, how the others are spelled, what to say, what labels say."""
 
     rows: int
     set_aside: int
     spelled: Spelled
     notes: list[str]
+    measured: Measured
 
 
 @contextmanager
@@ -109,8 +110,8 @@ def score_table(
             if metrics:
                 metrics.add(table[metrics.column].to_pylist(), table[added.score].to_pylist())
             scorer.progress(table.num_rows + len(bad))
-    notes = [*reader.notes, *filter(None, [renaming(added, there)]), *said(metrics, options)]
-    return Outcome(contents.rows, set_aside, Spelled.sum(spelled), notes)
+    notes = [*reader.notes, *filter(None, [renaming(added, there)])]
+    return Outcome(contents.rows, set_aside, Spelled.sum(spelled), notes, measured(metrics, options))
 
 
 def metrics_of(path: Path, name: str, columns: Sequence[str], options: Options) -> LabelMetrics | None:
@@ -119,6 +120,6 @@ def metrics_of(path: Path, name: str, columns: Sequence[str], options: Options) 
     return LabelMetrics(path, name, label) if label else None
 
 
-def said(metrics: LabelMetrics | None, options: Options) -> list[str]:
-    """Return what to say of a table's labels: nothing where none were asked for and what they mean is unknown."""
-    return [metrics.sentence()] if metrics and (options.label or metrics.known) else []
+def measured(metrics: LabelMetrics | None, options: Options) -> Measured:
+    """Return what a table's labels say: nothing where it has none."""
+    return metrics.measured(options.label) if metrics else Measured(asked=options.label)

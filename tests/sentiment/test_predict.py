@@ -211,6 +211,10 @@ def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Pat
     [
         (["none.csv", "-o", "a.csv"], "none.csv is missing: give the path of a file that exists, or - for stdin"),
         (["reviews.csv", "-o", "a.txt"], "a.txt is of no known format: its name must end in .csv, .tsv, .jsonl,"),
+        (
+            ["reviews.csv", "-o", "out"],
+            "out has no ending that tells a format: add one, or name a directory, as -o out/",
+        ),
         (["reviews.csv", "-o", "-"], "- has no name to tell its format by: give --output-format"),
         (["-", "-o", "a.csv"], "- has no name to tell its format by: give --format"),
         (["reviews.csv", "-o", "a.csv", "--text", "body"], "no column body: choose one with --text: text, n, when"),
@@ -228,7 +232,11 @@ def test_a_killed_run_leaves_no_output_and_goes_on(exported: Path, tmp_path: Pat
         ([".", "-o", "."], "scored.csv is in the directory that -o names: name another one"),
         (
             ["reviews.csv", "-o", "a.csv", "--workers", "2"],
-            "--workers score into a directory: name one with -o, as a.csv/",
+            "--workers score into a directory: name one with -o, as scored/",
+        ),
+        (
+            ["reviews.csv", "-o", "./reviews.csv"],
+            "./reviews.csv is the input itself, which would be lost: name another file with -o",
         ),
         (["reviews.csv", "-o", "out/", "--workers", "0"], "--workers is 0, but must be 1 or more"),
     ],
@@ -251,6 +259,24 @@ def test_a_missing_model_is_named_with_the_remedy(command: Command, monkeypatch:
 
     with pytest.raises(UserError, match=r"^models/exported is missing: dvc repro makes it$"):
         predict.main()
+
+
+def test_files_may_be_named_by_uris(command: Command) -> None:
+    folder = Path("my files")
+    folder.mkdir()
+    write(str(folder / "a.csv"), pa.table({"text": ["good"]}))
+    uri = folder.absolute().as_uri()
+    command(f"{uri}/a.csv", "-o", f"{uri}/b.csv")
+    command(f"{uri}/a.csv", "-o", f"{uri}/out/")
+
+    assert read("my files/b.csv")[0]["text"] == read("my files/out/a.csv.parquet")[0]["text"] == "good"
+
+
+def test_there_are_as_many_threads_as_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict", "reviews.csv", "-o", "a.csv"])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 6}, raising=False)
+
+    assert predict.parse().threads == 3
 
 
 @pytest.mark.parametrize(

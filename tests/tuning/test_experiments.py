@@ -122,6 +122,19 @@ def test_what_fails_is_told_with_its_error_and_where_its_log_is(tuned: Callable[
     assert "Traceback" not in process.stdout
 
 
+def test_a_push_that_is_refused_is_told_with_what_the_log_says(tuned: Callable[..., Project]) -> None:
+    project = tuned(attempts=1)
+    hook = project.folder / ".git/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho the remote is full\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    process = project.run("python", "-m", "tuning", check=False)
+
+    assert process.returncode == 1
+    assert "tuning: error: 3 trials in a row failed, the last with: dvc exp push failed: " in process.stdout
+    assert "(all of it: studies/rates/logs/rates-2.log)" in process.stdout
+    assert "Traceback" not in process.stdout
+
+
 def test_the_tasks_of_an_array_leave_their_experiments_where_home_can_pull_them(
     tuned: Callable[..., Project], tmp_path: Path
 ) -> None:

@@ -40,6 +40,10 @@ def test_the_committed_plan_is_legal() -> None:
         ({"space": {"train.lr": {"low": 1e-3, "high": 1e-4}}}, r"train\.lr\.low is 0\.001, but must be less than its"),
         ({"space": {"train.dropout": {"low": 0, "high": 0.5, "log": True}}}, r"low is 0, but must be greater than 0"),
         (
+            {"space": {"train.epochs": {"low": 1, "high": 8, "step": 0.5}}},
+            r"train\.epochs\.step is 0\.5, but must be whole where low and high are$",
+        ),
+        (
             {"space": {"train.lr": {"low": 1e-5, "hihg": 1e-4}}},
             r"space, train\.lr: .*hihg is unknown: did you mean high",
         ),

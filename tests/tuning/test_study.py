@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from sentiment.core.errors import UserError
+from tuning.__main__ import tell
 from tuning.space import Plan
 
 optuna = pytest.importorskip("optuna")
 
-from tuning.study import Study, Task  # noqa: E402
+from tuning.study import Claim, Study, Task, UnfinishedError  # noqa: E402
 
 SPACE: dict[str, Any] = {"x": {"low": 0.0, "high": 1.0}, "y": [[1], [1, 3]]}
 PLAN = Plan(study="small", trials=8, seed=0, attempts=2, prune_after=None, base={}, space=SPACE)
@@ -97,6 +98,25 @@ def test_a_failing_trial_is_told_and_three_in_a_row_end_the_work(
     assert "small-0: failed: no space left" in capsys.readouterr().out
 
 
+def test_a_trial_whose_results_can_not_be_brought_home_is_tried_again_and_given_up_in_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried: list[str] = []
+
+    def push(task: Task) -> float:
+        tried.append(task.name)
+        if task.name == "small-0":
+            raise UnfinishedError("dvc exp push failed")
+        return objective(task)
+
+    study = study_in(tmp_path, trials=2)
+    study.work(push)
+
+    assert tried == ["small-0", "small-0", "small-1"]
+    assert "small-0: given up, as it did not come to its end 2 times" in capsys.readouterr().out
+    assert [trial["state"] for trial in study.found()["trials"]] == ["fail", "complete"]
+
+
 def test_an_interrupted_trial_is_the_next_one_again_under_its_name(tmp_path: Path) -> None:
     def interrupt(task: Task) -> float:
         raise KeyboardInterrupt
@@ -138,20 +158,47 @@ def test_the_trial_of_a_killed_worker_is_queued_again_with_its_parameters_and_gi
     study_in(tmp_path / "study").work(objective)
 
     assert first == second
-    assert "small-0: given up, as it was killed 2 times" in capsys.readouterr().out
+    assert "small-0: given up, as it did not come to its end 2 times" in capsys.readouterr().out
     names = [trial["experiment"] for trial in trials_of(tmp_path / "study")]
-    assert len(names) == len(set(names)) == 7
+    assert len(names) == len(set(names)) == 8
+    assert study_in(tmp_path / "study").states() == {"complete": 7, "fail": 1}
 
 
-def test_a_trial_that_another_worker_has_is_left_to_it(tmp_path: Path) -> None:
+def test_a_trial_that_another_worker_has_is_left_to_it_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = study_in(tmp_path).ask()
     assert asked
     with asked[1].claim:
         study_in(tmp_path).work(objective)
+        tell(study_in(tmp_path))
 
+    said = "1 still running, in another worker or after one was killed: run the same command again"
+    assert said in capsys.readouterr().out.splitlines()
     assert len(trials_of(tmp_path)) == 7
     study_in(tmp_path).work(objective)
     assert len(trials_of(tmp_path)) == 8
+
+
+def test_a_trial_that_ends_while_others_are_looked_for_is_left_as_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = study_in(tmp_path, trials=1)
+    asked = other.ask()
+    assert asked
+    trial, task = asked
+
+    class Late(Claim):
+        def __init__(self, path: Path) -> None:
+            other.study.tell(trial, 0.5)
+            os.close(task.claim.descriptor)
+            super().__init__(path)
+
+    monkeypatch.setattr("tuning.study.Claim", Late)
+    study = study_in(tmp_path, trials=1)
+
+    assert study.ask() is None
+    assert [trial["state"] for trial in study.found()["trials"]] == ["complete"]
 
 
 def work(folder: Path, run: Callable[[Task], float] = objective) -> None:

@@ -17,6 +17,7 @@ from filelock import FileLock
 from sentiment import predict
 from sentiment.core.errors import UserError
 from sentiment.scoring.on_ray import HERE, SETTINGS
+from sentiment.scoring.places import remove
 from sentiment.serving.predictor import Predictor
 from sentiment.text.spelling import Spelled
 from tests.sentiment.scoring.files import Command, read, visible, write
@@ -64,9 +65,9 @@ def test_a_rerun_scores_only_what_has_changed(
     assert "3 of 3 rows scored in 3 of 3 files" in said
 
 
-@pytest.mark.parametrize("change", [["--text", "other"], ["--prefix", "my_"], ["--label", "n"]])
+@pytest.mark.parametrize("change", [["--text", "other"], ["--prefix", "my_"]])
 def test_what_was_said_otherwise_is_scored_anew(command: Command, scored: Read, change: list[str]) -> None:
-    write("a.csv", pa.table({"text": ["good"], "other": ["bad"], "n": ["1"]}))
+    write("a.csv", pa.table({"text": ["good"], "other": ["bad"]}))
     command("a.csv", "-o", "out/")
     command("a.csv", "-o", "out/", *change)
 
@@ -139,18 +140,41 @@ def test_a_killed_run_goes_on_with_the_pieces_that_it_had(
     def killed(self: Predictor, texts: list[str]) -> tuple[np.ndarray, Spelled]:
         if len(done) == 3:
             done.append([])
-            raise MemoryError
+            raise KeyboardInterrupt
         done.append(texts)
         return original(self, texts)
 
     monkeypatch.setattr(Predictor, "read", killed)
-    with pytest.raises(MemoryError):
+    with pytest.raises(KeyboardInterrupt):
         command("a.parquet", "-o", "out/")
     assert visible("out") == []
     command("a.parquet", "-o", "out/")
 
     assert [text for texts in done for text in texts] == toy_reviews["text"].to_pylist()
     assert [row["text"] for row in read("out/a.parquet.parquet")] == toy_reviews["text"].to_pylist()
+
+
+@pytest.mark.usefixtures("pieces")
+def test_a_run_killed_before_it_removes_the_pieces_scores_none_again_and_the_next_one_removes_them(
+    command: Command, scored: Read, toy_reviews: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(toy_reviews, "a.parquet")
+
+    def killed(name: str) -> None:
+        if name == "out/.scoring/a.parquet.parquet":
+            raise KeyboardInterrupt
+        remove(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sentiment.scoring.perform.remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            command("a.parquet", "-o", "out/")
+    assert Path("out/.scoring/a.parquet.parquet").is_dir()
+    scored.clear()
+    command("a.parquet", "-o", "out/")
+
+    assert scored == []
+    assert not Path("out/.scoring/a.parquet.parquet").exists()
 
 
 def test_a_full_disk_is_named_with_the_files_it_cost_and_leaves_no_part_of_one(command: Command) -> None:

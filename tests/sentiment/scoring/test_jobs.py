@@ -73,7 +73,18 @@ def test_a_pattern_may_be_relative_or_absolute(tmp_path: Path, absolute: bool) -
 
 
 def test_what_a_directory_holds_besides_is_told_but_for_what_is_hidden_or_was_set_aside() -> None:
-    assert left_out(["in", "a.csv"]) == [Path("in/deep"), Path("in/read.me")]
+    assert left_out(["in", "a.csv"]) == [
+        "in/deep is left out: it is a folder: name it, or use 'in/**/*.csv'",
+        "in/read.me is left out: it is no file of a known format",
+    ]
+
+
+def test_of_many_that_are_left_out_some_are_named() -> None:
+    for number in range(30):
+        Path(f"in/{number}.bin").touch()
+
+    assert len(left_out(["in"])) == 21
+    assert left_out(["in"])[-1] == "12 more are left out"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +101,11 @@ def test_what_a_directory_holds_besides_is_told_but_for_what_is_hidden_or_was_se
             r"^in/deep/\.\./a\.csv is in the directory that -o names: name another one$",
         ),
         (["in/deep", "a.csv"], "B.TSV", r"^B\.TSV is a file, but several are to be written: name a directory with -o$"),
+        (
+            ["a.csv"],
+            "s3://bucket/x.parquet",
+            r"^a remote output must be a folder, but s3://bucket/x\.parquet names a file: give s3://bucket/, say$",
+        ),
         (["*.parquet"], "out", r"^\*\.parquet matches no file: give files, a directory, or a pattern as"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from typing import Any
 
@@ -7,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sentiment.metrics import evaluate
+from sentiment.scoring.label_metrics import together
 from tests.sentiment.scoring.files import Command, read, write
 
 
@@ -65,6 +68,35 @@ def test_the_names_that_a_parquet_file_gives_its_labels_are_their_meaning(
     command("reviews.parquet", "-o", "scored.parquet")
 
     assert accuracy in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_labels_are_asked_of_scored_files_without_scoring_them_again_and_of_all_together(
+    command: Command, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    write("a.csv", pa.table({"text": ["good", "bad"], "truth": ["1", "0"]}))
+    write("b.csv", pa.table({"text": ["good", "bad", "dull", "great"], "truth": ["0", "1", "0", "1"]}))
+    arguments = ["a.csv", "b.csv", "-o", "out/", "--output-format", form]
+    command(*arguments)
+    assert "accuracy" not in capsys.readouterr().err
+
+    for _ in range(2):
+        command(*arguments, "--label", "truth")
+        said = capsys.readouterr().err
+        assert "\n0 rows in this run" in said
+        assert "a.csv: accuracy 1.0," in said
+        assert "b.csv: accuracy 0.5," in said
+        assert re.search(r"2 files with metrics together: accuracy 0\.667, .* n 6, positives 3\n", said)
+    command(*arguments, "--label", "score")
+    assert "no metrics: a.csv has no column score: choose one with --label: text, truth\n" in capsys.readouterr().err
+
+
+def test_metrics_over_several_files_are_those_of_all_their_rows() -> None:
+    labels, scores = [0, 1, 1, 0, 1, 0], [0.1, 0.8, 0.3, 0.6, 0.9, 0.2]
+    whole = evaluate(labels, scores)
+    parts = together([evaluate(labels[:2], scores[:2]), evaluate(labels[2:], scores[2:])])
+
+    assert parts == pytest.approx({name: whole[name] for name in parts})
 
 
 def test_names_of_labels_that_say_nothing_bring_no_metrics(

@@ -1,5 +1,6 @@
 """Files in an object store, that of a server in this process."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +130,27 @@ def test_a_living_process_keeps_its_remote_folder_and_a_killed_one_loses_it(stor
     with claim.claimed(folder):
         assert names(store, "claimed") == [".scoring/lock"]
     assert names(store, "claimed") == []
+
+
+def take(lock: str, check: claim.Check) -> None:
+    """Write another's token until `check` refuses it; a beat that has begun may write over the first."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        places.write_text(lock, "successor 1")
+        check()
+
+
+@pytest.mark.usefixtures("store")
+def test_a_process_that_was_silent_for_too_long_stops_and_leaves_the_lock_to_its_successor() -> None:
+    folder = f"s3://{BUCKET}/lost"
+    lock = f"{folder}/.scoring/lock"
+    message = r"^another process scores into s3://reviews/lost: "
+    with claim.claimed(folder) as check:
+        check()
+        with pytest.raises(UserError, match=message):
+            take(lock, check)
+
+    assert places.read_text(lock) == "successor 1"
 
 
 @pytest.mark.usefixtures("store")

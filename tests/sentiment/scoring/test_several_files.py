@@ -49,6 +49,19 @@ def test_a_bad_file_does_not_lose_the_others_and_is_named_at_the_end(
     assert "not scored: d.parquet" in said
 
 
+def test_a_file_that_a_library_stumbles_over_is_named_and_the_others_are_scored(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = pa.array([10_000_000] * 2, pa.int32()).cast(pa.date32())
+    write("a.parquet", pa.table({"text": ["good", None], "day": days}))
+    write("b.csv", pa.table({"text": ["good"]}))
+
+    with pytest.raises(UserError, match=r"^1 of 2 files were not scored, for the reasons above: a\.parquet$"):
+        command("a.parquet", "b.csv", "-o", "out/")
+    assert "not scored: a.parquet: OverflowError: date value out of range" in capsys.readouterr().err
+    assert visible("out") == ["b.csv.parquet"]
+
+
 def test_one_file_goes_into_a_directory_that_is_there_or_named_as_one(command: Command) -> None:
     write("a.csv", pa.table({"text": ["good"]}))
     Path("there").mkdir()
@@ -69,11 +82,11 @@ def test_a_killed_run_over_several_files_scores_none_of_them_twice(
     def killed(self: Predictor, texts: list[str]) -> tuple[np.ndarray, Spelled]:
         scored.extend(texts)
         if len(scored) == 2:
-            raise MemoryError
+            raise KeyboardInterrupt
         return original(self, texts)
 
     monkeypatch.setattr(Predictor, "read", killed)
-    with pytest.raises(MemoryError):
+    with pytest.raises(KeyboardInterrupt):
         command("a.csv", "b.csv", "-o", "out")
     command("a.csv", "b.csv", "-o", "out")
 
