@@ -47,7 +47,7 @@ class Stage:
 
 
 def build(context: Path, roots: Path, **arguments: str) -> Stage:
-    """Carry out the steps of the context's Dockerfile, with build arguments or their defaults; return its last stage."""
+    """Carry out the steps of the context's Dockerfile, with these build arguments; return its last stage."""
     stages: dict[str, Stage] = {}
     for name, words in instructions((context / "Dockerfile").read_text(encoding="utf-8")):
         if name == "FROM":
@@ -63,11 +63,7 @@ def build(context: Path, roots: Path, **arguments: str) -> Stage:
             if sources[0].startswith("--from="):
                 origins = stages[sources.pop(0).removeprefix("--from=")].place("/")
             for source in sources:
-                origin, place = origins / source.removeprefix("/"), stage.place(target)
-                if origin.is_file():
-                    shutil.copy(origin, place)
-                else:
-                    shutil.copytree(origin, place, symlinks=True, dirs_exist_ok=True)
+                _copy(origins / source.removeprefix("/"), stage.place(target))
         elif name == "ARG":
             argument, _, default = words.partition("=")
             stage.arguments[argument] = arguments.get(argument, default)
@@ -80,6 +76,13 @@ def build(context: Path, roots: Path, **arguments: str) -> Stage:
         else:
             stage.settings[name] = words
     return stage
+
+
+def _copy(origin: Path, place: Path) -> None:
+    if origin.is_file():
+        shutil.copy(origin, place)
+    else:
+        shutil.copytree(origin, place, symlinks=True, dirs_exist_ok=True)
 
 
 def link(requirements: Path, venv: Path) -> None:
