@@ -22,9 +22,7 @@ SPEC = JOB["spec"]
 CLUSTER = SPEC["rayClusterSpec"]
 HEAD, (WORKERS,) = CLUSTER["headGroupSpec"], CLUSTER["workerGroupSpecs"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-PINS = dict(
-    re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements-scale.txt").read_text(encoding="utf-8"), re.MULTILINE)
-)
+PINS = pins(ROOT / "requirements-scale.txt")
 RAY = 450_000_000
 """Bytes that Ray's own processes took on a machine of workers, without its store."""
 UNITS = {"Mi": 2**20, "Gi": 2**30}
