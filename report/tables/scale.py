@@ -66,7 +66,7 @@ def costs_per_million() -> str:
         ("scoring, all but the model", "400 characters", "", scoring_without_model),
     ]
     return table(
-        ["a million reviews", "each of", "cores with", "core-hours"],
+        ["a million reviews", "each of", "cores with", "hours of a core"],
         *[[work, size, arithmetic, hours_of(measure)] for work, size, arithmetic, measure in rows],
     )
 

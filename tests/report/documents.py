@@ -92,8 +92,7 @@ COVERED = {
     "docker build --tag sentiment .": IMAGE,
     "docker run --rm --read-only --tmpfs /tmp --publish 7860:7860 sentiment": IMAGE,
     "docker build --build-arg PACKAGES=requirements-scale.txt --tag registry.example.org/sentiment:ray-2.60.0 .": (
-        "tests/deploy/test_kuberay.py::"
-        "test_one_image_with_the_pinned_ray_is_what_all_containers_run_and_what_is_built"
+        "tests/deploy/test_kuberay.py::test_one_image_with_the_pinned_ray_is_what_all_containers_run_and_what_is_built"
     ),
     "docker compose up --build --detach": (
         "tests/deploy/test_image.py::test_the_composed_service_can_write_nowhere_but_to_tmp_and_is_limited"
