@@ -2,11 +2,18 @@
 #
 #   docker build --tag sentiment .
 #   docker run --rm --read-only --tmpfs /tmp --publish 7860:7860 sentiment
+#
+# With Ray, for deploy/kuberay.yaml:
+#
+#   docker build --build-arg PACKAGES=requirements-scale.txt --tag registry.example.org/sentiment:ray-2.60.0 .
 
 FROM python:3.11-slim AS packages
+# What is installed beside the page's packages.
+ARG PACKAGES=requirements-app.txt
 WORKDIR /build
-COPY requirements-app.txt .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --requirement requirements-app.txt
+COPY requirements-app.txt requirements-scale.txt ./
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --requirement requirements-app.txt \
+    && /venv/bin/pip install --no-cache-dir --requirement $PACKAGES
 
 FROM python:3.11-slim
 COPY --from=packages /venv /venv

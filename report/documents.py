@@ -19,6 +19,7 @@ from report.tables import (
     performance,
     readme,
     reliability,
+    scale,
     serving,
     tokenizers,
     training,
@@ -30,7 +31,7 @@ from sentiment.core.files import replacing
 BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
 VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-- -->)")
 
-TABLES = (readme, datasets, evaluation, models, performance, reliability, serving, tokenizers, training, tuning)
+TABLES = (readme, datasets, evaluation, models, performance, reliability, scale, serving, tokenizers, training, tuning)
 FIGURES: dict[str, Callable[[], str]] = {name: block for tables in TABLES for name, block in tables.FIGURES.items()}
 """What fills each block, by its name."""
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from importlib.metadata import distribution
 from pathlib import Path
+from string import Template
 
 from packaging.requirements import Requirement
 
@@ -26,6 +27,7 @@ class Stage:
     root: Path
     folder: str = "/"
     environment: dict[str, str] = field(default_factory=lambda: {"PATH": "/usr/local/bin:/usr/bin:/bin"})
+    arguments: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
     def place(self, path: str) -> Path:
@@ -44,34 +46,43 @@ class Stage:
         )
 
 
-def build(context: Path, roots: Path) -> Stage:
-    """Carry out the steps of the context's Dockerfile; return its last stage."""
+def build(context: Path, roots: Path, **arguments: str) -> Stage:
+    """Carry out the steps of the context's Dockerfile, with these build arguments; return its last stage."""
     stages: dict[str, Stage] = {}
-    for name, arguments in instructions((context / "Dockerfile").read_text(encoding="utf-8")):
+    for name, words in instructions((context / "Dockerfile").read_text(encoding="utf-8")):
         if name == "FROM":
-            label = arguments.partition(" AS ")[2] or "last"
+            label = words.partition(" AS ")[2] or "last"
             stage = stages[label] = Stage(roots / label)
             stage.root.mkdir(parents=True)
         elif name == "WORKDIR":
-            stage.folder = arguments
+            stage.folder = words
             stage.place(".").mkdir(parents=True)
         elif name == "COPY":
-            *options, source, target = arguments.split()
-            origin = stages[options[0].removeprefix("--from=")].place(source) if options else context / source
-            place = stage.place(target)
-            if origin.is_file():
-                shutil.copy(origin, place)
-            else:
-                shutil.copytree(origin, place, symlinks=True, dirs_exist_ok=True)
+            *sources, target = words.split()
+            origins = context
+            if sources[0].startswith("--from="):
+                origins = stages[sources.pop(0).removeprefix("--from=")].place("/")
+            for source in sources:
+                _copy(origins / source.removeprefix("/"), stage.place(target))
+        elif name == "ARG":
+            argument, _, default = words.partition("=")
+            stage.arguments[argument] = arguments.get(argument, default)
         elif name == "RUN":
-            for command in arguments.split(" && "):
+            for command in Template(words).safe_substitute(stage.arguments).split(" && "):
                 _run(stage, command)
         elif name == "ENV":
-            for variable, value in re.findall(r"(\w+)=(\S+)", arguments):
+            for variable, value in re.findall(r"(\w+)=(\S+)", words):
                 stage.environment[variable] = value.replace("$PATH", stage.environment["PATH"])
         else:
-            stage.settings[name] = arguments
+            stage.settings[name] = words
     return stage
+
+
+def _copy(origin: Path, place: Path) -> None:
+    if origin.is_file():
+        shutil.copy(origin, place)
+    else:
+        shutil.copytree(origin, place, symlinks=True, dirs_exist_ok=True)
 
 
 def link(requirements: Path, venv: Path) -> None:

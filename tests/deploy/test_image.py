@@ -42,6 +42,7 @@ def project(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "Dockerfile",
         "LICENSE",
         "requirements-app.txt",
+        "requirements-scale.txt",
         "app",
         "deploy",
         "metrics",

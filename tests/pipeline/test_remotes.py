@@ -65,6 +65,55 @@ def test_what_was_pushed_into_a_folder_is_pulled_by_another_clone(repository: Pr
     )
 
 
+STAGES = """
+stages:
+  plain:
+    cmd: cp number.yaml plain.txt && echo plain >> {log}
+    params: [{{number.yaml: [number]}}]
+    outs: [plain.txt]
+  measured:
+    cmd: cat number.yaml dvc.yaml > measured.txt && cat dvc.yaml number.yaml > metrics.json && echo measured >> {log}
+    params: [{{number.yaml: [number]}}]
+    outs: [measured.txt]
+    metrics: [{{metrics.json: {{cache: false}}}}]
+"""
+"""Both log that they ran; one has metrics as the stages of dvc.yaml have them."""
+
+
+@pytest.mark.slow
+def test_through_a_remote_the_run_cache_restores_only_what_was_sent_and_no_stage_with_metrics(
+    repository: Project, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+
+    def reproduce(where: Project, number: int, *options: str) -> list[str]:
+        """Reproduce with another parameter; return the stages that ran."""
+        log.write_text("")
+        (where.folder / "number.yaml").write_text(f"number: {number}\n")
+        where.dvc("repro", "--quiet", *options)
+        return sorted(log.read_text().split())
+
+    (repository.folder / "dvc.yaml").write_text(STAGES.format(log=log))
+    connect(repository, str(tmp_path / "storage"))
+    for number in (1, 2):
+        assert reproduce(repository, number) == ["measured", "plain"]
+        repository.commit(str(number))
+    assert reproduce(repository, 1) == []
+    reproduce(repository, 2)
+    repository.dvc("push", "--run-cache")
+    other = clone(repository, str(tmp_path / "storage"))
+    assert reproduce(other, 2) == []
+    other.dvc("pull", "--run-cache")
+    shutil.copytree(other.folder, tmp_path / "second")
+    assert reproduce(other, 1, "--pull") == ["measured", "plain"]
+
+    repository.dvc("push", "--all-commits", "--run-cache")
+    assert reproduce(Project(tmp_path / "second"), 1, "--pull") == ["measured"]
+
+    repository.dvc("gc", "--force", "--workspace")
+    assert reproduce(repository, 1) == ["measured", "plain"]
+
+
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -73,6 +73,10 @@ TUNED = (
 )
 ARRAY = "tests/tuning/test_experiments.py::test_the_tasks_of_an_array_leave_their_experiments_where_home_can_pull_them"
 MACHINES = "tests/sentiment/training/test_machines.py::test_two_machines_learn_what_one_does_and_dvc_is_told"
+RUN_CACHE = (
+    "tests/pipeline/test_remotes.py::"
+    "test_through_a_remote_the_run_cache_restores_only_what_was_sent_and_no_stage_with_metrics"
+)
 JOB = "tests/deploy/test_slurm.py::test_it_runs_the_pipeline_or_any_other_command_of_dvc_and_ends_as_that_does"
 COVERED = {
     "sbatch deploy/slurm.sbatch": JOB,
@@ -87,6 +91,9 @@ COVERED = {
     ),
     "docker build --tag sentiment .": IMAGE,
     "docker run --rm --read-only --tmpfs /tmp --publish 7860:7860 sentiment": IMAGE,
+    "docker build --build-arg PACKAGES=requirements-scale.txt --tag registry.example.org/sentiment:ray-2.60.0 .": (
+        "tests/deploy/test_kuberay.py::test_one_image_with_the_pinned_ray_is_what_all_containers_run_and_what_is_built"
+    ),
     "docker compose up --build --detach": (
         "tests/deploy/test_image.py::test_the_composed_service_can_write_nowhere_but_to_tmp_and_is_limited"
     ),
@@ -120,6 +127,17 @@ COVERED = {
     "dvc exp pull --no-cache cluster NAME": ARRAY,
     "dvc exp push --no-cache": ARRAY,
     "dvc exp run --temp": QUEUED,
+    **dict.fromkeys(
+        [
+            "dvc push --run-cache",
+            "dvc push --all-commits",
+            "dvc pull --run-cache",
+            "dvc repro --pull",
+            "dvc pull models/sentiment",
+            "dvc gc --workspace",
+        ],
+        RUN_CACHE,
+    ),
     "dvc exp run -S 'compare_tokenizers.pretrained=[roberta-base]'": (
         "tests/stages/test_compare_tokenizers.py::test_a_tokenizer_of_the_users_own_is_compared_too"
     ),
@@ -148,6 +166,7 @@ HOURS = "takes hours"
 QUIET = "measures, which needs a machine that does nothing else"
 SERVER = "needs a server of one's own"
 MAC = "needs an Apple processor"
+KUBERNETES = "needs a cluster of Kubernetes"
 ELSEWHERE = {
     "dvc exp run -S dataset=NAME": HUB,
     "dvc exp run -S model=NAME": HUB,
@@ -183,6 +202,11 @@ ELSEWHERE = {
         ["pip install tensorboard", "pip install mlflow-skinny sqlalchemy alembic", "pip install wandb"],
         "are not pinned",
     ),
+    "docker push registry.example.org/sentiment:ray-2.60.0": SERVER,
+    "kubectl create secret generic object-store --from-literal=AWS_ACCESS_KEY_ID=... "
+    "--from-literal=AWS_SECRET_ACCESS_KEY=...": KUBERNETES,
+    "kubectl apply -f deploy/kuberay.yaml": KUBERNETES,
+    "kubectl delete -f deploy/kuberay.yaml": KUBERNETES,
     "make sweep": HOURS,
     "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER": HOURS,
     "python -m benchmarks.sweep benchmarks/sweep_films.yaml": HOURS,

@@ -8,6 +8,7 @@ import pytest
 
 from report.tables import readme
 from report.tables.evaluation import PARTS, by_dataset, titles
+from report.tables.scale import costs_per_million
 from report.tables.tuning import sweep
 from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
@@ -96,3 +97,19 @@ def test_a_sweep_shows_means_over_seeds_and_over_the_styles_of_reviews(measured:
         ["none", "0.400", "0.850", "0.625", "0.500", "2"],
     ]
     assert rows(sweep(str(file)))[1] == ["`train.lr: 0.1`", "0.200", "0.700", "1"]
+
+
+def test_costs_per_million_are_those_of_the_measured_rates_or_say_what_measures_them(measured: Path) -> None:
+    def write(name: str, content: object) -> None:
+        (measured / f"benchmarks/{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+    write("costs", {"tokens": 100})
+    write("results", {"training": {"tokens_per_second": {"ours": {"median": 1000}}}, "machine": {"cores": 4}})
+    write("serving", {"threads": 2, "predictor": {"reviews_per_second": 250}})
+    write("preparing", {"rows": 500, "subsample": {"processor_seconds": 18}, "tokenize": {"processor_seconds": 36}})
+    hours = {tuple(row[:3]): row[3] for row in rows(costs_per_million())[1:]}
+
+    assert hours["training, one pass", "100 tokens", "AVX512-BF16"] == "111"
+    assert hours["scoring", "whole film reviews", "AVX-512 VNNI"] == "2.2"
+    assert hours["preparing: `subsample`", "400 characters", ""] == "10"
+    assert hours["scoring", "12 words", ""] == "Not measured yet: `python -m benchmarks.workers FOLDER` does it"
