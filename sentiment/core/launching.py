@@ -179,8 +179,7 @@ def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) ->
             sys.exit(max(1, workers[own].returncode))
     for own in failed:
         if workers[own].returncode < 0:
-            if own == 0:
-                sys.stderr.write("\n")  # its progress bar has no end
+            sys.stderr.write("\n")  # the progress bar may have no end
             raise UserError(
                 f"process {own + 1} of {len(workers)} was ended by {signal.Signals(-workers[own].returncode).name}, "
                 "sent by a person or, where memory was short, by the system: the same command continues from the "

@@ -1,6 +1,7 @@
 """The train stage as a command, in a folder with a tiny model and a few reviews."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ class TrainStage:
 
     def __init__(self, folder: Path, pretrained: Path, reviews: pa.Table, params: Params) -> None:
         self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
         (folder / "models").mkdir(parents=True)
         (folder / "models/pretrained").symlink_to(pretrained)
         table = reviews.add_column(0, "id", pa.array([str(row) for row in range(reviews.num_rows)]))
@@ -36,7 +38,7 @@ class TrainStage:
     def start(self, *launcher: str) -> subprocess.Popen[str]:
         """Start it, or a launcher that starts it, with its last words on stderr and all else in files."""
         inherited = {name: value for name, value in os.environ.items() if name != "SENTIMENT_CHECKPOINT_DIR"}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", *launcher, "stages.train"],
             cwd=self.folder,
             env=inherited | {"PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder)},
@@ -44,6 +46,8 @@ class TrainStage:
             stdout=(self.folder / "output").open("w"),
             stderr=(self.folder / "errors").open("w"),
         )
+        self.started.append(process)
+        return process
 
     def run(self, *launcher: str) -> dict[str, str]:
         """Run it to its end, and return the hashes of everything that it writes."""
@@ -60,11 +64,9 @@ class TrainStage:
         return (self.folder / "output").read_text()
 
     def errors(self) -> list[str]:
-        """Return the lines on stderr, without those of the progress bars."""
+        """Return the lines on stderr, without those of the progress bars and the notes of transformers."""
         lines = (self.folder / "errors").read_text().replace("\r", "\n").splitlines()
-        return [
-            line for line in lines if line.strip() and "it/s" not in line and "s/it" not in line and "?it" not in line
-        ]
+        return [line for line in lines if line.strip() and not re.search(r"it/s|s/it|\?it|^\[transformers\]", line)]
 
     def wait_for(self, wanted: str, process: subprocess.Popen[str]) -> None:
         """Wait until a file of that name is there."""

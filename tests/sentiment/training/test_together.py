@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from sentiment.core.params import Params
 from tests.pipeline.interruption import BEGUN, SAVED, SAVING
 from tests.sentiment.training.bench import TINY
-from tests.sentiment.training.stage import TrainStage, children
+from tests.sentiment.training.stage import PATIENCE, TrainStage, children
 
 pytestmark = pytest.mark.slow
 
@@ -28,15 +28,19 @@ MODEL = "models/sentiment/model.safetensors"
 
 
 @pytest.fixture
-def stage(tmp_path: Path, pretrained: Path, encoded: pa.Table, params_with: Callable[..., Params]) -> Stage:
+def stage(tmp_path: Path, pretrained: Path, encoded: pa.Table, params_with: Callable[..., Params]) -> Iterator[Stage]:
     """Make a folder for the stage: 57 reviews in steps of 8, so that the last step of an epoch has one."""
+    made: list[TrainStage] = []
 
     def make(name: str, **train: Any) -> TrainStage:
         small = {"tokenize": {"max_length": 64}, "evaluate": {"batch_size": 16}}
         params = params_with(seed=3, precision="fp32", threads=1, **small, train=TINY | {"processes": 2} | train)
-        return TrainStage(tmp_path / name, pretrained, encoded.slice(0, 57), params)
+        made.append(TrainStage(tmp_path / name, pretrained, encoded.slice(0, 57), params))
+        return made[-1]
 
-    return make
+    yield make
+    for process in (process for stage in made for process in stage.started):
+        process.kill()  # in case the test has failed
 
 
 def metrics_of(stage: TrainStage) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def test_whoever_is_signalled_all_end_and_the_same_command_continues(
     workers = children(process)
     os.kill({"command": process.pid, "main": workers[0], "other": workers[-1]}[whom], sign)
     signalled = time.monotonic()
-    process.wait(60)
+    process.wait(PATIENCE)
 
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < signalled + 60, "a process is left"
@@ -123,7 +127,7 @@ def test_a_disk_that_is_full_ends_all_with_one_sentence(stage: Stage, rank: int)
     full.wait_for(SAVED, process)
     worker = children(process)[rank]
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
-    assert process.wait(60) == 1
+    assert process.wait(PATIENCE) == 1
     (line,) = full.errors()
     assert "File too large" in line
     assert line.startswith("train: error: ")
@@ -136,7 +140,7 @@ def test_several_runs_are_interrupted_and_continued_to_the_same_bytes(stage: Sta
     process = broken.start()
     broken.wait_for("checkpoints/*/run-1/checkpoint-*/average.safetensors", process)
     os.kill(children(process)[1], signal.SIGKILL)
-    process.wait(60)
+    process.wait(PATIENCE)
     assert broken.run() == expected
     assert metrics_of(broken)["steps"] == 32
 
@@ -149,19 +153,19 @@ def test_two_that_would_be_shortened_but_fit_their_time_learn_what_they_do_witho
 
 
 def test_the_same_training_is_refused_while_it_runs(stage: Stage) -> None:
-    busy = stage("busy", epochs=50)
+    busy = stage("busy", epochs=1000)
     first = busy.start()
     busy.wait_for(BEGUN, first)
     second = busy.start()
-    assert second.wait(60) == 1
+    assert second.wait(PATIENCE) == 1
     assert len(busy.errors()) >= 1
     assert any(line.startswith("train: error: another process runs this very training") for line in busy.errors())
     first.terminate()
-    assert first.wait(60) == 128 + signal.SIGTERM
+    assert first.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def test_what_they_say_to_each_other_stays_within_the_machine(stage: Stage) -> None:
-    private = stage("private", epochs=50)
+    private = stage("private", epochs=1000)
     process = private.start()
     private.wait_for(BEGUN, process)
     sockets = {str(path.readlink()) for pid in children(process) for path in Path(f"/proc/{pid}/fd").iterdir()}
@@ -170,6 +174,6 @@ def test_what_they_say_to_each_other_stays_within_the_machine(stage: Stage) -> N
         socket.inet_ntoa(bytes.fromhex(line[1][:8])[::-1]) for line in listening if f"socket:[{line[9]}]" in sockets
     ]
     process.terminate()
-    process.wait(60)
+    process.wait(PATIENCE)
     assert addresses
     assert set(addresses) == {"127.0.0.1"}
