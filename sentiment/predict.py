@@ -39,6 +39,7 @@ from sentiment.scoring import journal, records
 from sentiment.scoring.claim import claimed
 from sentiment.scoring.directory import in_this_process, score_all
 from sentiment.scoring.jobs import REJECTED, STANDARD, goes_into_a_file, left_out, plan
+from sentiment.scoring.on_ray import ADDRESS, in_workers
 from sentiment.scoring.places import fetched, plain, stamp_of
 from sentiment.scoring.table import Options, Scorer, mapping_of, score_table
 from sentiment.serving.predictor import Predictor
@@ -153,19 +154,14 @@ def score_directory(arguments: Namespace) -> None:
     for line in left_out(arguments.inputs):
         print(line)
     model = arguments.model
-    usual = load_preprocessing(model).spelling if model.is_dir() else None
+    usual = load_preprocessing(model).spelling
     key = records.key_of(model, options)
+    if arguments.workers or os.environ.get(ADDRESS):
+        crew = in_workers(options, key, model, arguments.workers)
+    else:
+        crew = in_this_process(options, key, model, arguments.threads)
     with claimed(arguments.output) as check:
-        if arguments.workers or os.environ.get("RAY_ADDRESS"):
-            # Not before: whoever scores in one process needs no Ray.
-            from sentiment.scoring.on_ray import connected, in_workers
-
-            with connected(arguments.workers):
-                workers = in_workers(options, key, model, arguments.workers)
-                score_all(jobs, key, options, usual, workers, check=check)
-        else:
-            workers = in_this_process(options, key, Predictor(model), arguments.threads)
-            score_all(jobs, key, options, usual, workers, check=check)
+        score_all(jobs, key, options, usual, crew, check=check)
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from sentiment.core.errors import UserError
 from sentiment.core.params import Spelling
@@ -29,6 +31,8 @@ LOOKS = 16
 
 Workers = Callable[["deque[Job]", Progress], Iterator[tuple[Job, Record | str]]]
 """Takes jobs from a queue, to which others are added meanwhile, and yields each with its record, or why it has none."""
+Crew = AbstractContextManager[Workers]
+"""Those at work, for as long as a block lasts."""
 
 
 @dataclass
@@ -77,8 +81,10 @@ def _done(job: Job, key: str) -> Record | None:
     return record
 
 
-def in_this_process(options: Options, key: str, predictor: Predictor, threads: int) -> Workers:
-    """Return what does jobs one after the other, with so many threads."""
+@contextmanager
+def in_this_process(options: Options, key: str, model: Path, threads: int) -> Iterator[Workers]:
+    """Yield what does jobs one after the other, with so many threads."""
+    predictor = Predictor(model)
 
     def work(todo: deque[Job], progress: Progress) -> Iterator[tuple[Job, Record | str]]:
         with mapping_of(threads) as mapping:
@@ -86,7 +92,7 @@ def in_this_process(options: Options, key: str, predictor: Predictor, threads: i
                 job = todo.popleft()
                 yield job, attempt(job, options, key, Scorer(predictor, mapping, progress=progress.scored))
 
-    return work
+    yield work
 
 
 def split(job: Job, form: str | None) -> Job:
@@ -107,19 +113,22 @@ def split(job: Job, form: str | None) -> Job:
 
 
 def score_all(
-    jobs: Sequence[Job], key: str, options: Options, usual: Spelling | None, workers: Workers, *, check: Check
+    jobs: Sequence[Job], key: str, options: Options, usual: Spelling | None, crew: Crew, *, check: Check
 ) -> None:
     """Score files, but for those that were scored before and have not changed; say what became of them.
 
-    `usual` is how the model's own reviews are spelled. Raises UserError naming the files that can't be scored, after
-    all others have been, and what `check`, which is called after each job, raises.
+    `usual` is how the model's own reviews are spelled; the crew comes only where there is work. Raises UserError naming
+    the files that can't be scored, after all others have been, and what `check`, called after each job, raises.
     """
     found = survey(jobs, key, options.form)
     if found.done:
         print(f"{len(found.done):,} of {len(jobs):,} files were scored before and have not changed")
     failed: dict[str, str] = {}
     records = [_of_before(job, record, options) for job, record in found.done]
-    with progress_of(sum(map(found.size, found.todo)), len(found.wholes)) as progress:
+    with (
+        crew if found.todo else nullcontext(_nobody) as workers,
+        progress_of(sum(map(found.size, found.todo)), len(found.wholes)) as progress,
+    ):
         for job, record in workers(found.todo, progress):
             check()
             progress.read(found.size(job))
@@ -149,6 +158,10 @@ def score_all(
         raise UserError(
             f"{len(failed):,} of {len(jobs):,} files were not scored, for the reasons above: {', '.join(names)}{more}"
         )
+
+
+def _nobody(_todo: deque[Job], _progress: Progress) -> Iterator[tuple[Job, Record | str]]:
+    yield from ()
 
 
 def _of_before(job: Job, record: Record, options: Options) -> Record:

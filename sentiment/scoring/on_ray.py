@@ -57,11 +57,8 @@ class Shipped:
 
 
 @contextmanager
-def connected(workers: int | None) -> Iterator[None]:
-    """Start Ray on this machine, or connect to the cluster that RAY_ADDRESS names, until the block ends.
-
-    Raises UserError where Ray is not installed, does not start or does not answer.
-    """
+def _connected(workers: int | None) -> Iterator[None]:
+    """Start Ray on this machine, or connect to the cluster that RAY_ADDRESS names, until the block ends."""
     address = os.environ.get(ADDRESS)
     for name, value in (SETTINGS if address else SETTINGS | HERE).items():
         os.environ.setdefault(name, value)
@@ -115,8 +112,17 @@ def _start(workers: int | None) -> None:
                 ) from None
 
 
-def in_workers(options: Options, key: str, model: Path, workers: int | None) -> Workers:
-    """Return what does jobs in Ray's workers, which are connected; raise UserError for an unusable model."""
+@contextmanager
+def in_workers(options: Options, key: str, model: Path, workers: int | None) -> Iterator[Workers]:
+    """Yield what does jobs in workers of Ray.
+
+    Raises UserError where Ray is not installed, does not start or does not answer, and for an unusable model.
+    """
+    with _connected(workers):
+        yield _workers(options, key, model, workers)
+
+
+def _workers(options: Options, key: str, model: Path, workers: int | None) -> Workers:
     import ray
 
     files = {path.relative_to(model).as_posix(): path.read_bytes() for path in model.rglob("*") if path.is_file()}

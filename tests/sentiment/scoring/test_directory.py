@@ -228,6 +228,15 @@ def test_without_ray_a_sentence_says_how_to_install_it(
         command("a.csv", "-o", "out/", *said)
 
 
+def test_a_rerun_that_finds_nothing_to_do_starts_no_workers(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("a.csv", pa.table({"text": ["good"]}))
+    command("a.csv", "-o", "out/")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    command("a.csv", "-o", "out/", "--workers", "2")
+
+    assert visible("out") == ["a.csv.parquet"]
+
+
 def test_two_threads_give_the_same_bytes_as_one(
     exported: Path, toy_reviews: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
