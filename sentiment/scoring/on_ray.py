@@ -100,12 +100,15 @@ def _connect(address: str) -> None:
 def _start(workers: int | None) -> None:
     import ray
 
+    from sentiment.scoring.reaper import end_children
+
     for left in reversed(range(TRIES)):
         try:
             ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=STORE, **QUIET)
             return
         except Exception as error:  # it raises nothing more special
-            # On a busy machine its processes may not be there within the half minute that it gives them.
+            # On a busy machine its processes may not be there within the half minute that it gives them; it leaves them.
+            end_children()
             if not left:
                 raise UserError(
                     f"Ray does not start: {reason(error)}; where the machine is too busy, leave --workers out"

@@ -32,6 +32,13 @@ def reaping() -> Iterator[None]:
         watching.wait()
 
 
+def end_children() -> None:
+    """Kill all processes that this one has started."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def main() -> None:
     for line in sys.stdin.read().splitlines():
         pid, created = line.split()
