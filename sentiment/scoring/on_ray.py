@@ -107,7 +107,7 @@ def _start(workers: int | None) -> None:
             ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=STORE, **QUIET)
             return
         except Exception as error:  # it raises nothing more special
-            # On a busy machine its processes may not be there within the half minute that it gives them; it leaves them.
+            # On a busy machine its processes may not be there within the half minute it gives them, and stay.
             end_children()
             if not left:
                 raise UserError(
