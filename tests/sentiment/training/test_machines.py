@@ -138,9 +138,9 @@ def test_a_signal_to_one_machine_saves_and_ends_both_and_the_same_command_contin
     assert two.results() == expected
 
 
-@pytest.mark.parametrize("lost", [0, 1])
 @pytest.mark.parametrize(
-    ("launch", "sign"), [(torchrun, signal.SIGKILL), (alone, signal.SIGKILL), (alone, signal.SIGSTOP)]
+    ("launch", "sign", "lost"),
+    [(torchrun, signal.SIGKILL, 1), (alone, signal.SIGKILL, 0), (alone, signal.SIGSTOP, 0), (alone, signal.SIGSTOP, 1)],
 )
 def test_where_a_machine_is_lost_the_other_says_so_within_a_minute_and_the_same_command_continues(
     stage: Stage, launch: Callable[..., list[Machine]], sign: signal.Signals, lost: int

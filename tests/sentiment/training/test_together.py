@@ -90,9 +90,17 @@ def test_three_share_steps_of_one_and_two_reviews(stage: Stage) -> None:
         torch.testing.assert_close(weight, weights[name], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("moment", [BEGUN, SAVING, SAVED])
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("whom", ["command", "main", "other"])
+@pytest.mark.parametrize(
+    ("whom", "sign", "moment"),
+    [
+        ("command", signal.SIGTERM, BEGUN),
+        ("command", signal.SIGKILL, SAVED),
+        ("main", signal.SIGTERM, SAVING),
+        ("main", signal.SIGKILL, BEGUN),
+        ("other", signal.SIGTERM, SAVED),
+        ("other", signal.SIGKILL, SAVING),
+    ],
+)
 def test_whoever_is_signalled_all_end_and_the_same_command_continues(
     stage: Stage, whom: str, sign: signal.Signals, moment: str
 ) -> None:
