@@ -42,6 +42,10 @@ if any("default_worker" in word for word in sys.orig_argv):
 """Makes a worker note when it loads a model, and die of a text."""
 
 
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+"""What a cluster asks of those who connect to it."""
+
+
 def predict(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*PREDICT, *arguments], cwd=folder, env=environment(**more), capture_output=True, text=True, check=False
@@ -88,7 +92,7 @@ def address() -> Iterator[str]:
         port = free.getsockname()[1]
     ray = str(Path(sys.executable).with_name("ray"))
     command = [ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
-    head = subprocess.Popen(command, env=environment(RAY_USAGE_STATS_ENABLED="0"), start_new_session=True)
+    head = subprocess.Popen(command, env=environment(RAY_USAGE_STATS_ENABLED="0", **TOKEN), start_new_session=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -106,7 +110,7 @@ def test_a_cluster_scores_with_code_and_model_that_it_was_sent(
     for name in ("a", "b"):
         write(str(tmp_path / f"{name}.csv"), toy_reviews)
     arguments = [str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--model", str(exported), "-o"]
-    remote = predict(tmp_path, *arguments, str(tmp_path / "remote"), RAY_ADDRESS=address)
+    remote = predict(tmp_path, *arguments, str(tmp_path / "remote"), RAY_ADDRESS=address, **TOKEN)
     alone = predict(tmp_path, *arguments, str(tmp_path / "alone"))
 
     assert remote.returncode == alone.returncode == 0, remote.stderr
