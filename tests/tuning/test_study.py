@@ -17,6 +17,7 @@ from tuning.space import Plan
 
 optuna = pytest.importorskip("optuna")
 
+from tuning.experiment import run_experiment  # noqa: E402
 from tuning.study import Claim, Study, Task, UnfinishedError  # noqa: E402
 
 SPACE: dict[str, Any] = {"x": {"low": 0.0, "high": 1.0}, "y": [[1], [1, 3]]}
@@ -115,6 +116,19 @@ def test_a_trial_whose_results_can_not_be_brought_home_is_tried_again_and_given_
     assert tried == ["small-0", "small-0", "small-1"]
     assert "small-0: given up, as it did not come to its end 2 times" in capsys.readouterr().out
     assert [trial["state"] for trial in study.found()["trials"]] == ["fail", "complete"]
+
+
+def test_what_dvc_refuses_around_a_training_is_told_from_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = study_in(tmp_path / "study").ask()
+    assert asked
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(
+        UnfinishedError, match=r"^dvc cache dir failed: ERROR: .*\(all of it: study/logs/small-0\.log\)$"
+    ):
+        run_experiment(asked[1], {}, Path("study"))
 
 
 def test_an_interrupted_trial_is_the_next_one_again_under_its_name(tmp_path: Path) -> None:
