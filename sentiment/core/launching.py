@@ -172,9 +172,9 @@ def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) ->
     """Tell the reader why the processes have failed, in the words of the one that knows, and exit as it did."""
     words = {own: (meeting / f"{WORDS}{own}") for own in range(len(workers))}
     said = {own: file.read_text(encoding="utf-8") for own, file in words.items() if file.exists()}
-    # What the others have found is that one no longer answers.
+    # What the others have found is that one no longer answers; torch writes which rank says so before each line.
     for own, text in said.items():
-        if text and not text.startswith("Traceback"):
+        if text and "Traceback" not in text.partition("\n")[0]:
             sys.stderr.write(text)
             sys.exit(max(1, workers[own].returncode))
     for own in failed:
