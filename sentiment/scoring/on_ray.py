@@ -5,6 +5,7 @@ Ray Data and its actors are not used: a file is the unit that is scored again af
 
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -92,6 +93,10 @@ def _connect(address: str) -> None:
     # The cluster has the packages, but not this project.
     code = {"py_modules": [str(Path(__file__).parents[1])]}
     try:
+        # Ray would try for some quarter of an hour.
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if port.isdigit():
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, runtime_env=code, **QUIET)
     except Exception as error:  # it raises nothing more special
         raise UserError(f"no cluster answers at {address}, which {ADDRESS} names: {reason(error)}") from None

@@ -121,7 +121,7 @@ def test_a_cluster_scores_with_code_and_model_that_it_was_sent(
     ("change", "message"),
     [
         ({"RAY_ADDRESS": "127.0.0.1:1"}, "error: no cluster answers at 127.0.0.1:1, which RAY_ADDRESS names: "),
-        ({}, "error: model holds no usable serving.json"),
+        ({}, "error: model/serving.json: labels is missing: give it a value"),
     ],
 )
 def test_what_stops_all_workers_is_one_sentence(
