@@ -109,8 +109,9 @@ def test_a_defect_keeps_its_traceback(start: Start) -> None:
 
 WAIT = "time.sleep(600)"
 NOTICE = """
-time.sleep(1)
 other = Path(f"pid-{1 - rank}")
+while not (other.exists() and other.read_text()):
+    time.sleep(0.05)
 while Path("/proc", other.read_text()).exists():
     time.sleep(0.1)
 raise RuntimeError("Connection closed by peer")
