@@ -172,6 +172,7 @@ def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) ->
     """Tell the reader why the processes have failed, in the words of the one that knows, and exit as it did."""
     words = {own: (meeting / f"{WORDS}{own}") for own in range(len(workers))}
     said = {own: file.read_text(encoding="utf-8") for own, file in words.items() if file.exists()}
+    sys.stderr.write("\n")  # the progress bar may have no end
     # What the others have found is that one no longer answers; torch writes which rank says so before each line.
     for own, text in said.items():
         if text and "Traceback" not in text.partition("\n")[0]:
@@ -179,7 +180,6 @@ def _explain(workers: Sequence[Worker], failed: Sequence[int], meeting: Path) ->
             sys.exit(max(1, workers[own].returncode))
     for own in failed:
         if workers[own].returncode < 0:
-            sys.stderr.write("\n")  # the progress bar may have no end
             raise UserError(
                 f"process {own + 1} of {len(workers)} was ended by {signal.Signals(-workers[own].returncode).name}, "
                 "sent by a person or, where memory was short, by the system: the same command continues from the "
