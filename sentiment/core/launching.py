@@ -85,8 +85,7 @@ def _run(processes: int, module: str) -> None:
         TemporaryDirectory(prefix="sentiment-", ignore_cleanup_errors=True) as meeting,
         _passing_signals_on(workers) as received,
     ):
-        for own in range(processes):
-            workers.append(_begin(own, processes, module, meeting))  # noqa: PERF401
+        workers.extend(_begin(own, processes, module, meeting) for own in range(processes))
         # One that was just being started may not have heard of an early signal, and there is nothing to save yet.
         failed = [0] if received else _wait(workers)
         if failed and not received:
@@ -134,7 +133,7 @@ def _passing_signals_on(workers: Sequence[Worker], instead: int | None = None) -
 
 def _apart(command: Sequence[str], environment: Mapping[str, str]) -> Worker:
     """Start a process, in a session of its own, or Ctrl-C would reach it twice: from the terminal and from here."""
-    return subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
 def _begin(own: int, processes: int, module: str, meeting: str) -> Worker:

@@ -57,7 +57,7 @@ def join() -> None:
     Where the launcher is killed, so is this process: nobody would tell it to stop.
     """
     if not is_main():
-        sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     if LAUNCHER in os.environ:
         threading.Thread(target=_end_with_launcher, daemon=True).start()
 
@@ -72,7 +72,7 @@ def _end_with_launcher() -> None:
 def speak_last() -> None:
     """Let this process say why it fails: to our launcher, which tells the reader, or to the reader."""
     if LAUNCHER in os.environ:
-        sys.stderr = Path(os.environ[MEETING], f"{WORDS}{rank()}").open("w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = Path(os.environ[MEETING], f"{WORDS}{rank()}").open("w", encoding="utf-8")  # noqa: SIM115 - likewise
     elif not is_main():
         sys.stderr = sys.__stderr__
 
@@ -156,19 +156,19 @@ def by_main(work: Callable[[], T]) -> T:
     Whatever it raises, it raises here; the others then end without a word.
     """
     gather(None)
-    found: T | None = None
+    found: list[T] = []
     error: Exception | None = None
     if is_main():
         try:
-            found = work()
-        except Exception as raised:
+            found = [work()]
+        except Exception as raised:  # whatever it is, the others wait to hear of it
             error = raised
-    found, failed = agreed((found, error is not None))
+    found = agreed(found)
     if error:
         raise error
-    if failed:
+    if not found:
         sys.exit(1)
-    return found  # type: ignore[return-value]
+    return found[0]
 
 
 @contextmanager

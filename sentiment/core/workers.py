@@ -80,7 +80,7 @@ def _deaf_to_interruptions() -> Iterator[None]:
 
 def _begin(function: Callable[[Any], Any]) -> None:
     """Prepare a new process for its work: in one thread, as each core has a process, and not for longer than ours."""
-    global _function  # noqa: PLW0603
+    global _function  # noqa: PLW0603 - all that the pool calls here are module-level functions
     _function = function
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     signal.signal(signal.SIGINT, signal.SIG_IGN)

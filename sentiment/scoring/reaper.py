@@ -17,9 +17,7 @@ def reaping() -> Iterator[None]:
     """Watch over all processes that this one has started so far, until the block ends."""
     started = psutil.Process().children(recursive=True)
     # In a session of its own, it does not get the Ctrl-C that the command gets.
-    watching = subprocess.Popen(  # noqa: S603
-        [sys.executable, __file__], stdin=subprocess.PIPE, text=True, start_new_session=True
-    )
+    watching = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, text=True, start_new_session=True)
     assert watching.stdin
     for process in started:
         with suppress(psutil.NoSuchProcess):

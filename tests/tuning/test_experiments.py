@@ -14,7 +14,6 @@ from ruamel.yaml import YAML
 
 from tests.project import ROOT, Project
 
-pytest.importorskip("optuna")
 pytestmark = pytest.mark.slow
 
 STAGE = {

@@ -9,16 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from sentiment.core.errors import UserError
 from tuning.__main__ import tell
+from tuning.experiment import run_experiment
 from tuning.space import Plan
-
-optuna = pytest.importorskip("optuna")
-
-from tuning.experiment import run_experiment  # noqa: E402
-from tuning.study import Claim, Study, Task, UnfinishedError  # noqa: E402
+from tuning.study import Claim, Study, Task, UnfinishedError
 
 SPACE: dict[str, Any] = {"x": {"low": 0.0, "high": 1.0}, "y": [[1], [1, 3]]}
 PLAN = Plan(study="small", trials=8, seed=0, attempts=2, prune_after=None, base={}, space=SPACE)

@@ -41,4 +41,4 @@ def _no_signal_handler(*_: Any) -> None:
 for name, count in (("unlink", 1), ("remove", 1), ("rename", 2), ("replace", 2)):
     setattr(os, name, _guarded(getattr(os, name), count))
 del signal.SIGHUP
-asyncio.SelectorEventLoop.add_signal_handler = _no_signal_handler  # type: ignore[method-assign]
+asyncio.SelectorEventLoop.add_signal_handler = _no_signal_handler

@@ -61,7 +61,7 @@ class Store(dict[str, bytes]):
     def set(self, name: str, sign: str) -> None:
         self[name] = sign.encode()
 
-    def get(self, name: str) -> bytes:  # type: ignore[override]
+    def get(self, name: str) -> bytes:
         if name not in self:
             raise RuntimeError("the connection was closed")
         return self[name]
@@ -69,12 +69,12 @@ class Store(dict[str, bytes]):
 
 def test_signs_are_exchanged_until_the_process_has_ended_or_the_store_is_gone() -> None:
     store, signs = Store(), {0: b""}
-    machines._exchange(store, signs, Beats(3))  # type: ignore[arg-type]
+    machines._exchange(store, signs, Beats(3))
     assert signs == {0: b""}
     assert store == {"sentiment-1": b"1"}
 
     store.set("sentiment-0", "7")
-    machines._exchange(store, signs, Beats(3))  # type: ignore[arg-type]
+    machines._exchange(store, signs, Beats(3))
     assert signs == {0: b"7"}
     assert store["sentiment-1"] == GONE
 

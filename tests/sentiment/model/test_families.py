@@ -4,11 +4,9 @@ What the tokenizer or the configuration decides is tested with the real ones too
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +17,12 @@ from transformers import AutoModel, PreTrainedModel, set_seed
 from sentiment.core.errors import UserError
 from sentiment.core.params import Params
 from sentiment.model.loading import load
-from sentiment.model.prediction import predict
-from sentiment.text.encoding import Encoder, Padding, load_tokenizer
+from sentiment.text.encoding import Padding, load_tokenizer
 from sentiment.training.build import build
 from sentiment.training.fine_tune import fine_tune
 from tests.conftest import BAD, GOOD, NEUTRAL
-from tests.families import FAMILIES, POSITIONS, Family
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from tests.families import FAMILIES, POSITIONS
+from tests.members import Member
 
 FIRST = pytest.param("first", marks=pytest.mark.slow)
 POOLINGS = ["mean", "first"]
@@ -40,28 +35,6 @@ def with_the_real_ones(*types: str) -> pytest.MarkDecorator:
     built = [pytest.param((family, False), id=f"{family} built") for family in families]
     real = [pytest.param((family, True), id=f"{family} real", marks=pytest.mark.slow) for family in families]
     return pytest.mark.parametrize("member", built + real, indirect=True)
-
-
-@dataclass(frozen=True)
-class Member:
-    """A family's model as `download` leaves it, and what is made of it."""
-
-    family: Family
-    folder: Path
-    tokenizer: "PreTrainedTokenizerBase"
-    params_with: Callable[..., Params]
-
-    def encode(self, texts: Sequence[str], max_length: int = POSITIONS) -> list[list[int]]:
-        encode = Encoder(self.tokenizer, self.params_with(tokenize={"max_length": max_length}).tokenize)
-        return [review.input_ids for review in encode(texts)]
-
-    def build(self, device: str = "cpu", **train: Any) -> PreTrainedModel:
-        torch.manual_seed(1)
-        train = {"freeze": "none", "pooling": "mean"} | train
-        return build(self.folder, self.tokenizer, self.params_with(train=train).train, torch.device(device))
-
-    def logits(self, model: PreTrainedModel, sequences: list[list[int]], batch_size: int = 16) -> np.ndarray:
-        return predict(model, sequences, Padding.of(self.tokenizer), batch_size=batch_size, precision="fp32")
 
 
 @pytest.fixture(scope="module", params=[(family, False) for family in FAMILIES], ids=TYPES)

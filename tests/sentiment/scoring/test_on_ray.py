@@ -17,8 +17,6 @@ import pytest
 from tests.sentiment.scoring.files import visible, write
 from tests.sentiment.scoring.kills import PREDICT, Scoring, environment, outputs
 
-if not os.environ.get("CI"):
-    pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
 
 POISON = """
