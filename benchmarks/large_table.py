@@ -65,11 +65,29 @@ def make(path: Path, rows: int) -> None:
             writer.write_table(pa.table([pc.take(text, repeated), label[repeated]], schema))
 
 
-def make_elsewhere(folder: Path, rows: int) -> None:
-    """Write the table to folder/data/raw, in a process of its own: a child's peak memory starts from its parent's."""
+def asked(name: str) -> tuple[Path, int]:
+    """Return the folder and the number of rows that the command line of a benchmark asks for."""
+    parser = ArgumentParser(name)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=3_600_000)
+    arguments = parser.parse_args()
+    return arguments.folder.resolve(), arguments.rows
+
+
+def set_up(folder: Path, rows: int, **changes: dict[str, Any]) -> Path:
+    """Write a table of so many rows and params.yaml, with its sections changed, into the folder; return the table.
+
+    The table is made in a process of its own: a child's peak memory starts from its parent's.
+    """
     table = folder / "data/raw/train.parquet"
     table.parent.mkdir(parents=True, exist_ok=True)
     measure("-c", f"from benchmarks.large_table import *; make(Path({str(table)!r}), {rows})", folder=folder, rows=rows)
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    for section, values in changes.items():
+        params[section] |= values
+    yaml.dump(params, folder / "params.yaml")
+    return table
 
 
 def resident(pid: int) -> int:
@@ -110,18 +128,8 @@ def measure(*arguments: str, folder: Path, rows: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = ArgumentParser("large_table")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=3_600_000)
-    arguments = parser.parse_args()
-    folder, rows = arguments.folder.resolve(), arguments.rows
-    table = folder / "data/raw/train.parquet"
-    make_elsewhere(folder, rows)
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["subsample"] |= {"train_size": SIZE, "test_size": SIZE // 2}
-    yaml.dump(params, folder / "params.yaml")
-
+    folder, rows = asked("large_table")
+    table = set_up(folder, rows, subsample={"train_size": SIZE, "test_size": SIZE // 2})
     own = measure("-m", "stages.subsample", folder=folder, rows=rows)
     cache = folder / "cache"
     library = measure("-c", LIBRARY, str(table), str(cache), "drawn.parquet", str(SIZE), folder=folder, rows=rows)

@@ -10,12 +10,8 @@ FOLDER, which needs about eight times the size of the table (1.3 GB for 3.6 mill
 """
 
 import shutil
-from argparse import ArgumentParser
-from pathlib import Path
 
-from ruamel.yaml import YAML
-
-from benchmarks.large_table import ROOT, make_elsewhere, measure
+from benchmarks.large_table import ROOT, asked, measure, set_up
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.workers import cores
@@ -26,18 +22,10 @@ PARTS = [1, 3]
 
 
 def main() -> None:
-    parser = ArgumentParser("preparing")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=3_600_000)
-    arguments = parser.parse_args()
-    folder, rows = arguments.folder.resolve(), arguments.rows
-    make_elsewhere(folder, rows)
+    folder, rows = asked("preparing")
+    held_out = {"test_share": HELD_OUT / rows, "validation_share": HELD_OUT / rows}
+    set_up(folder, rows, subsample=held_out, tokenize={"parts": PARTS})
     shutil.copytree("models/pretrained", folder / "models/pretrained", dirs_exist_ok=True)
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["subsample"] |= {"test_share": HELD_OUT / rows, "validation_share": HELD_OUT / rows}
-    params["tokenize"] |= {"parts": PARTS}
-    yaml.dump(params, folder / "params.yaml")
 
     found = {stage: measure("-m", f"stages.{stage}", folder=folder, rows=rows) for stage in ("subsample", "tokenize")}
     write_json(RESULTS, {"rows": rows, "held_out": HELD_OUT, "parts": PARTS, "cores": cores()} | found)

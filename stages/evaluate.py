@@ -8,14 +8,18 @@ Writes  metrics/evaluate.json                                accuracy with its i
         plots/evaluate/{confusion,roc,reliability}.json
         plots/evaluate/slices.json                           accuracy by length, negation, capitals and so on
 
+Several processes share the reviews, as in train.
+
     python -m stages.evaluate
 """
 
 import json
 from pathlib import Path
 
+from sentiment.core import processes
 from sentiment.core.command import run
 from sentiment.core.files import replacing, write_json
+from sentiment.core.launching import start
 from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
 from sentiment.model.reproducible import fix_bits
@@ -32,6 +36,9 @@ PLOTS = Path("plots/evaluate")
 
 def main() -> None:
     params = load_params()
+    fix_bits(params)
+    if start(params, "stages.evaluate"):
+        return
     encoded = read_parquet(TOKENIZED, ["id", "label", "input_ids", "tokens"])
     temperature = json.loads(TRAINING.read_text(encoding="utf-8"))["temperature"]
     reviews = read_parquet(SUBSAMPLED, ["id", "text", "label"]).to_pandas()
@@ -41,9 +48,10 @@ def main() -> None:
     from sentiment.evaluation.slices import errors, slices
     from sentiment.metrics import points, scores_of
 
-    fix_bits(params)
     scorer = Scorer(MODEL, params)
     logits = scorer.logits(encoded["input_ids"].to_pylist())
+    if not processes.is_main():
+        return
     reviews["score"] = write_evaluation(
         encoded,
         scores_of(logits),
@@ -61,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main, "evaluate")
+    run(main, "evaluate", several=True)

@@ -30,7 +30,7 @@ def start(params: Params, module: str) -> bool:
     """Run a module in the processes that are wanted, to its end, and return whether that was to be done here.
 
     It was not where this process is all that is wanted, or where a launcher has started it as one of several, which
-    then are connected: it has to do the work itself. SENTIMENT_TRAIN_WITH is the command of a launcher that is to start
+    then are connected: it has to do the work itself. SENTIMENT_START_WITH is the command of a launcher that is to start
     them in place of this one. Raises UserError where there are fewer GPUs, on Windows, or where a launcher has started
     another number of processes or does not tell them how to meet.
     """

@@ -11,7 +11,7 @@ from tests.slurm import ROOT, Cluster
 
 DVC = """#!/bin/bash
 echo dvc "$@"
-echo with "$SENTIMENT_TRAIN_WITH"
+echo with "$SENTIMENT_START_WITH"
 ({stage})
 code=$?
 echo the stage ended with $code

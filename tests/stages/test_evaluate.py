@@ -1,8 +1,11 @@
 """train, evaluate and behaviour on a tiny model, as DVC runs them: in a folder, from files to files."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
@@ -280,3 +284,29 @@ def test_behaviour_writes_every_case_and_the_rates_that_follow_from_them(
     assert {name: n for name, (n, _) in checks.items()} == {name: n for name, (n, _) in expected.items()}
     assert [rate for _, rate in checks.values()] == pytest.approx([expected[name][1] for name in checks], abs=1e-6)
     assert "negation: " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_reviews_and_write_the_same_bytes(model: Path, toy_reviews: pa.Table) -> None:
+    Path("data/cross").mkdir()
+    pq.write_table(toy_reviews, "data/cross/others.parquet")
+    pq.write_table(pa.table({"text": ["nothing of the kind"], "label": [1]}), "data/subsampled/train.parquet")
+    yaml = YAML()
+    params = yaml.load(Path("params.yaml"))
+    params["cross_datasets"] = ["others"]
+    params["evaluate"]["batch_size"] = 8
+    found = []
+    for processes in (1, 2):
+        params["train"]["processes"] = processes
+        yaml.dump(params, Path("params.yaml"))
+        for stage in ("evaluate", "cross_dataset_evaluate"):
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            done = subprocess.run(
+                [sys.executable, "-m", f"stages.{stage}"], env=environment, capture_output=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            assert done.stderr.count(b": done in ") == 1
+        found.append(written(model.parents[1]))
+
+    assert found[0] == found[1]
+    assert "metrics/cross/others.json" in found[0]

@@ -91,11 +91,11 @@ def test_another_launcher_starts_them_where_it_is_named_and_the_command_ends_as_
     environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     environment.delenv("WORLD_SIZE", raising=False)
-    environment.setenv("SENTIMENT_TRAIN_WITH", "echo 'on all'")
+    environment.setenv("SENTIMENT_START_WITH", "echo 'on all'")
     assert launching.start(asked("auto"), "stages.train")
     assert capfd.readouterr().out == f"on all {sys.executable} -m stages.train\n"
 
-    environment.setenv("SENTIMENT_TRAIN_WITH", "sh -c 'exit 143'")
+    environment.setenv("SENTIMENT_START_WITH", "sh -c 'exit 143'")
     with pytest.raises(SystemExit, match="143"):
         launching.start(asked("auto"), "stages.train")
 
