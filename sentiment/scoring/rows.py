@@ -1,7 +1,7 @@
 """Scores for the rows of a table, a batch at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -77,11 +77,22 @@ def score_rows(
         names = [LABELS[int(probability >= 0.5)] for probability in scores]
         columns = batch.table.take(pa.array(good, pa.int64())).columns
         bad = [
-            BadRow(int(batch.numbers[place]), reason, batch.table.slice(place, 1).to_pylist()[0])
+            BadRow(int(batch.numbers[place]), reason, _values_of(batch.table.slice(place, 1)))
             for place, reason in faults.items()
         ]
         bad = sorted([*bad, *batch.bad], key=lambda row: row.row)
         yield pa.table([*columns, pa.array(names, pa.string()), pa.array(scores, pa.float64())], schema), bad
+
+
+def _values_of(row: pa.Table) -> dict[str, Any]:
+    """Return the values of a table of one row; a date that Python has no year for as the text of its number."""
+    values = {}
+    for name, column in zip(row.column_names, row.columns, strict=True):
+        try:
+            values[name] = column[0].as_py()
+        except (OverflowError, ValueError):
+            values[name] = str(column[0].value)
+    return values
 
 
 def _begin(batch: Batch, score: Score, text: str, mapping: Mapping) -> Begun:

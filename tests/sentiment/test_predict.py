@@ -63,6 +63,16 @@ def test_rows_without_a_text_are_counted_and_set_aside(
     assert "2 of 7 rows scored\n5 rows set aside in scored.csv.rejected.jsonl\n" in capsys.readouterr().err
 
 
+def test_a_row_set_aside_may_have_a_date_beyond_pythons_years(command: Command) -> None:
+    days = pa.array([0, 2**30], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"text": ["good", None], "day": days}), "reviews.parquet")
+    command("reviews.parquet", "-o", "scored.parquet")
+
+    (aside,) = (json.loads(line) for line in Path("scored.parquet.rejected.jsonl").read_text().splitlines())
+    assert aside["content"] == {"text": None, "day": str(2**30)}
+    assert pq.read_table("scored.parquet").num_rows == 1
+
+
 def test_stdin_and_stdout_carry_rows_and_nothing_else(
     exported: Path, tmp_path: Path, scores: list[float], toy_reviews: pa.Table
 ) -> None:
