@@ -11,8 +11,8 @@ from tests.report.documents import RUN
 
 READING = {command: f"{command} download" for command in RUN if "dataset=reviews.csv" in command}
 RATE = "dvc exp run -S train.lr=3e-5"
-SHORT = READING | {RATE: f"{RATE} evaluate"}
-"""Experiments end with the stage whose outcome is looked at; test_experiments.py runs one to the end."""
+SHORT = READING | {RATE: f"{RATE} evaluate cross_dataset_evaluate"}
+"""Experiments end with the stages whose outcome is looked at; test_experiments.py runs one to the end."""
 FIRST = "$(git rev-list --max-parents=0 HEAD)"
 COMMITTED = {"make figures": f"git checkout --quiet {FIRST} -- metrics plots && make figures"}
 """The documents are filled with the figures of all datasets that they name, of which a shrunken project has one."""
