@@ -32,7 +32,7 @@ from sentiment.core.files import write_json
 MODEL = Path("models/exported").resolve()
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("benchmarks/workers.json")
-WORDS = 12
+WORDS = 5
 """Of a review."""
 TICK = 0.5
 """Seconds between two looks at the processes."""
