@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 to 3.14, for which all packages are built. The former reaches
 # the package index only, the latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare sweep models transfer seeds bench tune figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare seeds tune figures licences audit lock clean
 
 PYTHON ?= python3
 # The build of torch (cpu, cu126, ...) and the index that has it; empty for what the package index has. The one that
@@ -75,23 +75,11 @@ compare: .venv/run.stamp ## Compare two runs review by review: make compare A=ma
 tune: .venv/scale.stamp ## Look for better parameters, as tuning.yaml says: make tune [WORKERS=2] [PLAN=tuning.yaml]
 	@$(ACTIVATE) && python -m tuning --workers $(or $(WORKERS),1) $(PLAN)
 
-sweep: .venv/run.stamp ## Try the parameters of benchmarks/sweep.yaml (hours)
-	@$(ACTIVATE) && python -m benchmarks.sweep
-
-models: .venv/test.stamp ## Compare models, depths and ways to fine-tune, after make run, with nothing else running
-	@$(ACTIVATE) && python -m benchmarks.models && python -m report.drawings && python -m report.documents
-
-transfer: .venv/test.stamp ## Train on each domain and test on all, after make run (15 min)
-	@$(ACTIVATE) && python -m benchmarks.transfer && python -m report.drawings && python -m report.documents
-
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
 
-bench: .venv/run.stamp ## Measure the speed against the stock recipe, after make run, with nothing else running (some half an hour)
-	@$(ACTIVATE) && python -m benchmarks.speed && python -m benchmarks.serving && python -m report.documents
-
 figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots
-	@$(ACTIVATE) && python -m benchmarks.costs && python -m report.drawings && python -m report.documents
+	@$(ACTIVATE) && dvc repro --quiet benchmarks/dvc.yaml:costs && python -m report.drawings && python -m report.documents
 
 licences: .venv/test.stamp ## List the licences of all dependencies in docs/licences.md
 	@$(ACTIVATE) && python -m report.licences
@@ -107,8 +95,8 @@ lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@# A local build's suffix (+cpu) is no version that others can install.
 	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt && rm requirements.txt.tmp
 
-clean: ## Remove checkpoints, logs and drawn plots; the DVC cache stays
-	rm -rf checkpoints logs dvc_plots
+clean: ## Remove checkpoints, logs, drawn plots and what measurements leave; the DVC cache stays
+	rm -rf checkpoints logs dvc_plots benchmarks/*.tmp
 
 define environment
 @$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2> /dev/null || { \

@@ -1,16 +1,15 @@
 """Survey datasets: balance, lengths, duplicates, contradictions, and what they share with each other.
 
-Reads   the folder's parquet files (text, label), params.yaml, models/pretrained/, and what `make run` downloaded:
+Reads   data/real/reviews/*.parquet (text, label), params.yaml, models/pretrained/, and what `make run` downloaded:
         data/raw/train.parquet, data/cross/*.parquet
-Writes  benchmarks/datasets.json    per dataset its figures; how many rows of one are in another
+Writes  benchmarks/dataset_survey.json    per dataset its figures; how many rows of one are in another
 
-    python -m benchmarks.dataset_survey FOLDER    (five minutes on one core where all files are there)
+    python -m benchmarks.dataset_survey    (five minutes on one core where all files are there)
 
-The folder's files are not part of this repository. Everything is measured after the pipeline's cleaning and by its own
+Everything is measured after the pipeline's cleaning and by its own
 code: duplicates as `subsample` counts them, tokens as `tokenize` does, leaks as both evaluations look for them.
 """
 
-from argparse import ArgumentParser
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
+from benchmarks.real_data import REVIEWS, present
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -30,7 +30,7 @@ from sentiment.reviews.table import read_reviews
 from sentiment.text.cleaning import clean
 from sentiment.text.encoding import Encoder, load_tokenizer
 
-RESULTS = Path("benchmarks/datasets.json")
+RESULTS = Path("benchmarks/dataset_survey.json")
 PRETRAINED = Path("models/pretrained")
 HTML = r"(?i)<br\s*/?>"
 RATING = r"(?i)\b\d+(\.\d+)?\s*(/|out of)\s*(5|10|five|ten)\b"
@@ -88,15 +88,12 @@ def find_leaks(names: list[str], place: str, files: dict[str, Path], params: Par
 
 
 def main() -> None:
-    parser = ArgumentParser("dataset_survey")
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
     params = load_params()
     own = {params.dataset: Path("data/raw/train.parquet")}
     own |= {path.stem: path for path in (Path(f"data/cross/{name}.parquet") for name in params.cross_datasets)}
-    files = own | {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    files = own | {path.stem: path for path in sorted(present(REVIEWS).glob("*.parquet"))}
     if files.keys() == own.keys():
-        raise UserError(f"{folder} holds no parquet file: give a folder of reviews with the columns text and label")
+        raise UserError(f"{REVIEWS} holds no parquet file: put some there, with the columns text and label")
     encode = Encoder(load_tokenizer(PRETRAINED), params.tokenize)
     datasets = {name: describe(path, params, encode) for name, path in files.items()}
     places = {place: [name for name in names if name in files] for place, names in SOUGHT.items() if place in files}

@@ -26,7 +26,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, PreTrainedConfig, Tr
 
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
 from benchmarks.speed import whole
-from benchmarks.timing import Stopwatch, ratio, seconds, spread, turns
+from benchmarks.timing import Stopwatch, commit, ratio, seconds, spread, turns
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -122,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     transformers.logging.set_verbosity_error()
     train, test = (whole(split, params) for split in ("train", "test"))
     results: dict[str, Any] = {
+        "commit": commit(),
         "machine": {
             "gpu": torch.cuda.get_device_name(),
             "torch": torch.__version__,

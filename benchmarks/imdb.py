@@ -1,15 +1,15 @@
 """Train on IMDB's 25,000 reviews on this machine, and score its test reviews and real reviews of other kinds.
 
-Reads   benchmarks/imdb.yaml, the pipeline as committed, and the folder's parquet files (text, label): imdb-train,
-        imdb-test and those of OTHERS
+Reads   benchmarks/imdb.yaml, the pipeline as committed, and of data/real/reviews/ (text, label) imdb-train, imdb-test
+        and those of OTHERS
 Writes  benchmarks/imdb.json    per recipe: minutes and peak memory of the training, accuracy on the validation reviews,
                                 which decide between recipes, on the test reviews and on the others; beside it that of
                                 TF-IDF, fitted to the same reviews
 
-    python -m benchmarks.imdb FOLDER
-    python -m benchmarks.imdb FOLDER "first look"     this recipe only
+    python -m benchmarks.imdb
+    python -m benchmarks.imdb "first look"     this recipe only
 
-The files are not part of this repository (docs/datasets.md says what they are and whose). Recipes that are in imdb.json
+Recipes that are in imdb.json
 already are not run again; delete it to start anew. The minutes depend on the machine, on which nothing else should run.
 """
 
@@ -23,9 +23,9 @@ from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from benchmarks.models import train
+from benchmarks.real_data import REVIEWS, reviews
 from benchmarks.trials import Clone, choose, temporary_clone
 from sentiment.core.command import run
-from sentiment.core.errors import UserError
 from sentiment.core.files import sha256, write_json
 from sentiment.core.schemas import read_yaml
 
@@ -35,30 +35,25 @@ OTHERS = ("uci-yelp", "uci-amazon", "sst2-dev", "amazon-multi-en-validation")
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 
-def entry(folder: Path, train: str, test: str | None = None) -> dict[str, Any]:
-    """Return a catalog's entry for a dataset in the folder's files; raise UserError where one is missing."""
-    files = {split: f"{name}.parquet" for split, name in {"train": train, "test": test}.items() if name}
-    for file in files.values():
-        if not (folder / file).is_file():
-            raise UserError(f"{folder / file} is missing: give a folder that has it")
+def entry(train: str, test: str | None = None) -> dict[str, Any]:
+    """Return a catalog's entry for a dataset of real reviews; raise UserError where a file of it is missing."""
+    files = {split: reviews(name) for split, name in {"train": train, "test": test}.items() if name}
     return {
         "description": "Real reviews.",
-        "source": {"folder": str(folder)},
+        "source": {"folder": str(REVIEWS.resolve())},
         "licence": "research use",
-        "files": {file: sha256(folder / file) for file in files.values()},
+        "files": {file.name: sha256(file) for file in files.values()},
         "text": "text",
         "label": "label",
-        "splits": {split: {"file": file} for split, file in files.items()},
+        "splits": {split: {"file": file.name} for split, file in files.items()},
     }
 
 
-def know(clone: Clone, folder: Path) -> None:
-    """Put the folder's files into the clone's catalog."""
+def know(clone: Clone) -> None:
+    """Put the real reviews into the clone's catalog."""
     yaml = YAML()
     catalog = yaml.load(clone.folder / "catalog.yaml")
-    catalog["datasets"] |= {"imdb": entry(folder, "imdb-train", "imdb-test")} | {
-        name: entry(folder, name) for name in OTHERS
-    }
+    catalog["datasets"] |= {"imdb": entry("imdb-train", "imdb-test")} | {name: entry(name) for name in OTHERS}
     yaml.dump(catalog, clone.folder / "catalog.yaml")
 
 
@@ -78,15 +73,14 @@ def evaluate(clone: Clone) -> dict[str, Any]:
 
 def main() -> None:
     parser = ArgumentParser("imdb")
-    parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help=f"recipes of {RECIPES}; all of them if none")
-    arguments = parser.parse_args()
+    names = parser.parse_args().names
     plan = read_yaml(RECIPES)
-    recipes = choose(plan["recipes"], arguments.names, RECIPES)
+    recipes = choose(plan["recipes"], names, RECIPES)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"recipes": {}}
     due = {name: change for name, change in recipes.items() if name not in results["recipes"]}
     with temporary_clone() as clone:
-        know(clone, arguments.folder.resolve())
+        know(clone)
         for name, change in tqdm(due.items(), desc="imdb"):
             clone.set(plan["base"] | change | {"cross_datasets": list(OTHERS)})
             figures = train(clone)

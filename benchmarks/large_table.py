@@ -1,17 +1,6 @@
-"""Time `subsample` on a table of millions of reviews, beside the usual call of the datasets library for the same job.
-
-Writes  benchmarks/large_table.json    of both: seconds, rows per second, peak memory (the operating system's count)
-
-    python -m benchmarks.large_table FOLDER [--rows 3600000]
-
-Both draw SIZE reviews, each in a fresh process. The library shuffles and selects; `subsample` also checks every row,
-cleans it, drops duplicates and contradictions, splits test reviews off and looks for leaks. The library's peak memory
-includes what it has read of its memory-mapped cache, which the system may take back. The table is written into FOLDER,
-which needs room for about four times its size (1.3 GB for 3.6 million rows).
-"""
+"""A large table of made-up reviews for a measurement, and what a command that works on it takes."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -23,22 +12,9 @@ from typing import Any
 import psutil
 from ruamel.yaml import YAML
 
-from sentiment.core.command import run
-from sentiment.core.files import write_json
-
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks/large_table.json"
-SIZE = 2000
 WORDS_PER_REVIEW = 65
 ROW_GROUP = 100_000
-
-LIBRARY = """
-import sys
-from datasets import load_dataset
-table, cache, out, size = sys.argv[1:]
-reviews = load_dataset("parquet", data_files=table, split="train", cache_dir=cache)
-reviews.shuffle(seed=42).select(range(int(size))).to_parquet(out)
-"""
 
 
 def make(path: Path, rows: int) -> None:
@@ -125,27 +101,3 @@ def measure(*arguments: str, folder: Path, rows: int) -> dict[str, Any]:
         "rows_per_second": round(rows / seconds),
         "peak_mb": round(peak / 1e6),
     }
-
-
-def main() -> None:
-    folder, rows = asked("large_table")
-    table = set_up(folder, rows, subsample={"train_size": SIZE, "test_size": SIZE // 2})
-    own = measure("-m", "stages.subsample", folder=folder, rows=rows)
-    cache = folder / "cache"
-    library = measure("-c", LIBRARY, str(table), str(cache), "drawn.parquet", str(SIZE), folder=folder, rows=rows)
-    shutil.rmtree(cache)
-    write_json(
-        RESULTS,
-        {
-            "rows": rows,
-            "drawn": SIZE,
-            "subsample": own,
-            "datasets": library,
-            "rows_per_second_ratio": own["rows_per_second"] / library["rows_per_second"],
-        },
-    )
-    print(RESULTS.read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    run(main, "large_table")

@@ -1,22 +1,20 @@
 """Score the trained model, and TF-IDF beside it, on real reviews that neither ever saw.
 
-Reads   models/sentiment/, data/subsampled/train.parquet, and the folder's parquet files (text, label)
+Reads   models/sentiment/, data/subsampled/train.parquet, and files of data/real/reviews/ (text, label)
 Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of the model and of the baseline
 
-    python -m benchmarks.real_reviews FOLDER uci-yelp uci-amazon sst2-dev imdb-test
-        --also imdb-cad-revised-test amazon-multi-en-validation checklist-sentiment-mft-sample
+    python -m benchmarks.real_reviews
 
-The mean is that of the first names. The files are not part of this repository. Of a file with more than SIZE reviews,
-SIZE are drawn.
+Of a file with more than SIZE reviews, SIZE are drawn.
 """
 
-from argparse import ArgumentParser
 from pathlib import Path
 from statistics import mean
 
 import pyarrow as pa
 import torch
 
+from benchmarks.real_data import reviews
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.params import load_params
@@ -29,16 +27,15 @@ from sentiment.reviews.table import read_reviews
 
 MODEL = Path("models/sentiment")
 RESULTS = Path("benchmarks/real_reviews.json")
+COUNTED = ("uci-yelp", "uci-amazon", "sst2-dev", "imdb-test")
+"""Those that the mean is taken of."""
+ALSO = ("imdb-cad-revised-test", "amazon-multi-en-validation", "checklist-sentiment-mft-sample")
 SIZE = 2000
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "n")
 
 
 def main() -> None:
-    parser = ArgumentParser("real_reviews")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="+", help="files of the folder, without .parquet")
-    parser.add_argument("--also", nargs="*", default=[], help="files that are not to count in the mean")
-    arguments = parser.parse_args()
+    paths = {name: reviews(name) for name in COUNTED + ALSO}
     params = load_params()
     torch.set_num_threads(params.threads)
     scorer = Scorer(MODEL, params)
@@ -46,21 +43,20 @@ def main() -> None:
     words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
 
     results = {}
-    for name in arguments.names + arguments.also:
-        path = arguments.folder / f"{name}.parquet"
+    for name, path in paths.items():
         found = survey(read_reviews(path), scorer.preprocessing.cleaning)
-        reviews = cut(found.usable, min(SIZE, len(found.usable)), "test", "SIZE")
-        rows = select(read_reviews(path), found.ids, reviews, scorer.preprocessing.cleaning)
+        drawn = cut(found.usable, min(SIZE, len(found.usable)), "test", "SIZE")
+        rows = select(read_reviews(path), found.ids, drawn, scorer.preprocessing.cleaning)
         texts = tidy(pa.concat_tables(rows))["text"].to_pylist()
         scores = {
             "model": scorer.score([review.input_ids for review in scorer.encode(texts)]),
             "baseline": words.predict_proba(texts)[:, 1],
         }
-        figures = {kind: evaluate(reviews.label, values) for kind, values in scores.items()}
+        figures = {kind: evaluate(drawn.label, values) for kind, values in scores.items()}
         results[name] = {kind: {key: figures[kind][key] for key in KEPT} for kind in scores}
         print(name, {kind: round(figures[kind]["accuracy"], 3) for kind in scores})
-    means = {kind: mean(results[name][kind]["accuracy"] for name in arguments.names) for kind in ("model", "baseline")}
-    write_json(RESULTS, {"files": results, "mean_accuracy": means, "mean_of": arguments.names})
+    means = {kind: mean(results[name][kind]["accuracy"] for name in COUNTED) for kind in ("model", "baseline")}
+    write_json(RESULTS, {"files": results, "mean_accuracy": means, "mean_of": COUNTED})
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Compare the exported model with transformers' pipeline on the model as trained: speed, start-up, memory.
 
 Reads   models/sentiment/, models/exported/, data/subsampled/test.parquet
-Writes  benchmarks/serving.json    of each: milliseconds for one short review (median), reviews per second of many,
-                                   seconds from the start of the process to the first answer, peak memory; and
-                                   how many times as fast the exported model is; on a processor without VNNI, made for
-                                   products of 8-bit integers, benchmarks/serving_without_vnni.json
+Writes  into benchmarks/speeds/KIND.json (see speed.py), as `serving`, of each: milliseconds for one short review
+        (median), reviews per second of many, seconds from the start of the process to the first answer, peak memory;
+        and how many times as fast the exported model is
 
-    python -m benchmarks.serving
+    python -m benchmarks.serving [KIND]
 
 Both run with params.yaml's `threads`. They take turns, each turn in a fresh process; figures are medians over turns,
 ratios are taken within each turn. The pipeline's batches have the size that is fastest for it.
@@ -34,8 +33,6 @@ from sentiment.core.parquet import read_parquet
 TRAINED = Path("models/sentiment")
 EXPORTED = Path("models/exported")
 TEST = Path("data/subsampled/test.parquet")
-RESULTS = Path("benchmarks/serving.json")
-RESULTS_WITHOUT_VNNI = Path("benchmarks/serving_without_vnni.json")
 SHORT = "A joy from start to finish."
 REPEATS = 100
 REVIEWS = 128
@@ -105,20 +102,17 @@ def ratios(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> dict
     }
 
 
-def has_vnni() -> bool:
-    import torch
-
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_vnni") or capabilities.get("avx_vnni"))
-
-
 def main() -> None:
     parser = ArgumentParser("serving")
+    parser.add_argument("kind", nargs="?", help="of the processor: amx, avx512_bf16 or fp32")
     parser.add_argument("--turn", nargs=2, metavar=("CONTENDER", "STARTED"), help="one turn, for this script's own use")
     arguments = parser.parse_args()
     if arguments.turn:
         print(json.dumps(turn(arguments.turn[0], float(arguments.turn[1]))), flush=True)
         return
+    from benchmarks.timing import commit, speeds_file
+
+    file = speeds_file(arguments.kind)
     turns: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     for name in tqdm(CONTENDERS * TURNS, desc="turns"):
         command = [sys.executable, "-m", "benchmarks.serving", "--turn", name, str(time.time())]
@@ -128,9 +122,11 @@ def main() -> None:
         name: {key: median(one[key] for one in results) for key in results[0]} for name, results in turns.items()
     }
     figures |= {"times_as_fast": ratios(turns["predictor"], turns["pipeline"]), "threads": load_params().threads}
-    results = RESULTS if has_vnni() else RESULTS_WITHOUT_VNNI
-    write_json(results, figures)
-    print(results.read_text(encoding="utf-8"))
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    results["serving"] = figures
+    results["commits"] = results.get("commits", {}) | {"serving": commit()}
+    write_json(file, results)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Measure the speed of training, evaluation and tokenization on this machine, against what people would use instead.
 
 Reads   data/raw/, data/subsampled/, models/, params.yaml
-Writes  benchmarks/results.json    medians, ranges and ratios, for docs/performance.md; on a processor that multiplies
-                                   bf16 in tiles (AMX) benchmarks/results_with_amx.json, on one that does not
-                                   multiply bf16 benchmarks/results_without_bf16.json
+Writes  benchmarks/speeds/KIND.json    medians, ranges and ratios, for docs/performance.md, and the commit. KIND is amx
+                                       on a processor that multiplies bf16 in tiles (AMX), avx512_bf16 on another
+                                       that multiplies bf16, else fp32
 
-    python -m benchmarks.speed
+    python -m benchmarks.speed [KIND]    (of the kind that is named, or not at all)
 
 Rivals take turns within each repetition, so that other load on the machine slows both; in training, a different one
 comes first each time. Nothing else should run.
@@ -32,12 +32,23 @@ from tqdm import tqdm
 
 from benchmarks.costs import MODELS, Model, flops_per_token
 from benchmarks.recipes import PRETRAINED, ours, recipes, stock
-from benchmarks.timing import Stopwatch, arithmetic, matmul_peak, peak_memory, ratio, seconds, spread, turns
+from benchmarks.timing import (
+    Stopwatch,
+    arithmetic,
+    commit,
+    matmul_peak,
+    peak_memory,
+    ratio,
+    seconds,
+    speeds_file,
+    spread,
+    turns,
+)
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.core.params import Params, load_params
-from sentiment.core.parquet import read_parquet, write_parquet
+from sentiment.core.parquet import read_parquet
 from sentiment.model.loading import load
 from sentiment.model.prediction import predict
 from sentiment.text.encoded_rows import rows_in_parts, write_encoded
@@ -45,18 +56,10 @@ from sentiment.text.encoding import Encoder, Padding, load_tokenizer
 from sentiment.training.fine_tune import as_dataset
 from stages.tokenize import SUBSAMPLED
 
-RESULTS = {
-    "AMX": Path("benchmarks/results_with_amx.json"),
-    "bf16": Path("benchmarks/results.json"),
-    "fp32": Path("benchmarks/results_without_bf16.json"),
-}
-"""Where figures are written, by the arithmetic that they were measured in."""
 MODEL = Path("models/sentiment")
 # Fewer where steps are slow.
 STEPS = {"ours": 16, "stock": 4, "stock, padded to the maximum": 4}
 OTHER_STEPS = 8
-GROWTH_ROWS = [1_000, 10_000, 100_000, 1_000_000]
-GROWTH_STEPS = 20
 STOCK_REVIEWS = 160
 
 
@@ -209,22 +212,9 @@ def memory(project: Path) -> dict[str, int]:
     return {name: peak_memory(f"stages.{name}", folder=project)[0] for name in tqdm(stages, desc="memory")}
 
 
-def growth(project: Path, train: pa.Table, sizes: list[int]) -> list[dict[str, float]]:
-    """Return speed and peak memory of the same number of steps on tables that repeat the reviews, shuffled."""
-    random = np.random.default_rng(0)
-    results = []
-    for rows in tqdm(sizes, desc="growth"):
-        table = train.take(random.permutation(np.arange(rows) % len(train)))
-        write_parquet(project / "growth.parquet", table)
-        used, printed = peak_memory("benchmarks.growth", "growth.parquet", str(GROWTH_STEPS), folder=project)
-        tokens = pc.sum(pc.list_value_length(table["input_ids"])).as_py()
-        results.append({"rows": rows, "tokens": tokens, "memory": used, "tokens_per_second": float(printed)})
-    return results
-
-
 def copy_project(folder: Path) -> None:
     """Copy what the stages need, with one epoch in the parameters."""
-    for name in ("benchmarks", "sentiment", "stages", "own", "data", "models"):
+    for name in ("sentiment", "stages", "own", "data", "models"):
         shutil.copytree(name, folder / name)
     for name in ("catalog.yaml", "requirements.txt"):
         shutil.copy(name, folder)
@@ -248,8 +238,10 @@ def machine(params: Params) -> dict[str, Any]:
 
 def main() -> None:
     parser = ArgumentParser("speed")
+    parser.add_argument("kind", nargs="?", help="of the processor: amx, avx512_bf16 or fp32")
     parser.add_argument("--repetitions", type=int, default=5)
-    repetitions = parser.parse_args().repetitions
+    arguments = parser.parse_args()
+    file, repetitions = speeds_file(arguments.kind), arguments.repetitions
     params = load_params()
     if params.model not in MODELS:
         raise UserError(f"params.yaml: benchmarks/costs.py does not know what {params.model} costs: take another model")
@@ -258,6 +250,7 @@ def main() -> None:
     transformers.logging.set_verbosity_error()
     train, test = (whole(split, params) for split in ("train", "test"))
     results: dict[str, Any] = {
+        "commits": {"speed": commit()},
         "machine": machine(params),
         "tokenization": tokenization(params, repetitions),
         "training": training(train, params, model, repetitions),
@@ -267,9 +260,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         project = Path(temporary)
         copy_project(project)
-        results["growth"] = growth(project, train, GROWTH_ROWS)
         results["memory"] = memory(project)
-    write_json(RESULTS[arithmetic()], results)
+    write_json(file, results)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,12 @@ from typing import Any, TypeVar
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from sentiment.core.errors import UserError
 from sentiment.model import device
+
+SPEEDS = Path("benchmarks/speeds")
+KINDS = {"AMX": "amx", "bf16": "avx512_bf16", "fp32": "fp32"}
+"""What a file of speeds is named after, by the arithmetic of the processor."""
 
 Rival = TypeVar("Rival")
 
@@ -48,6 +53,22 @@ def arithmetic() -> str:
     if device.arithmetic("auto", torch.device("cpu")) == torch.float32:
         return "fp32"
     return "AMX" if torch.cpu.get_capabilities().get("amx_bf16") else "bf16"
+
+
+def speeds_file(wanted: str | None = None) -> Path:
+    """Return the file of this processor's speeds; raise UserError where another kind of processor is wanted."""
+    kind = KINDS[arithmetic()]
+    if wanted not in {None, kind}:
+        raise UserError(
+            f"this processor is of the kind {kind}, not {wanted}: dvc repro benchmarks/dvc.yaml:speeds@{kind}"
+        )
+    return SPEEDS / f"{kind}.json"
+
+
+def commit() -> str:
+    """Return the short name of the commit that is checked out."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 class Stopwatch(TrainerCallback):

@@ -27,7 +27,7 @@ def generalization_chart() -> Spec:
 
 
 def transfer_chart() -> Spec:
-    """Return the heat map of `make transfer`."""
+    """Return the heat map of benchmarks/transfer.json."""
     cells = [
         {"trained_on": name, "tested_on": domain, "classifier": title, "accuracy": figures[kind]["accuracy"]}
         for name, row in read(TRANSFER)["train_on"].items()
@@ -38,7 +38,7 @@ def transfer_chart() -> Spec:
 
 
 def models_chart() -> Spec:
-    """Return accuracy against cost of `make models`."""
+    """Return accuracy against cost of benchmarks/models.json."""
     points = [
         {
             "variant": name,

@@ -1,6 +1,6 @@
 """Fill the marked blocks and numbers of the documents from the files that commands of this repository write.
 
-Reads   metrics/, plots/, benchmarks/*.json, dvc.yaml, params.yaml
+Reads   metrics/, plots/, the results in benchmarks/, dvc.yaml, params.yaml; report/staleness.py says what else
 Writes  what stands between <!-- NAME --> and <!-- end of NAME --> in README.md and docs/*.md,
         and single numbers between <!-- FILE.json:KEY:KEY --> and <!-- -->
 
@@ -11,37 +11,41 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from report.results import NotMeasuredError, read
+from report.results import NotMeasuredError, noting_measurements, read
+from report.staleness import note
 from report.tables import (
     datasets,
     evaluation,
     models,
     performance,
     readme,
-    reliability,
     scale,
     serving,
     tokenizers,
     training,
-    tuning,
 )
 from sentiment.core.command import run
 from sentiment.core.files import replacing
 
-BLOCK = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (?P<name>[a-z0-9-]+) -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL)
 VALUE = re.compile(r"(<!-- (?P<file>[\w/]+\.json):(?P<keys>[^>]+?) -->)[^<]*(<!-- -->)")
 
-TABLES = (readme, datasets, evaluation, models, performance, reliability, scale, serving, tokenizers, training, tuning)
+TABLES = (readme, datasets, evaluation, models, performance, scale, serving, tokenizers, training)
 FIGURES: dict[str, Callable[[], str]] = {name: block for tables in TABLES for name, block in tables.FIGURES.items()}
 """What fills each block, by its name."""
 
 
 def figure(name: str) -> str:
-    """Return what fills a block; where nothing has been measured, the command that measures it."""
+    """Return what fills a block, with a note where that was measured before later changes of the code.
+
+    Where nothing has been measured, it is the command that measures it.
+    """
     try:
-        return FIGURES[name]()
+        with noting_measurements() as measurements:
+            filled = FIGURES[name]()
     except NotMeasuredError as error:
         return str(error)
+    return "\n\n".join(filter(None, [filled, note(measurements)]))
 
 
 def value(file: str, keys: str) -> str:

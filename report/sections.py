@@ -3,12 +3,13 @@
 import json
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from report.charts import Spec, generalization_chart, models_chart, transfer_chart
-from report.results import NotMeasuredError, read
+from report.results import NotMeasuredError, noting_measurements, read
+from report.staleness import note
 from report.tables import evaluation, tokenizers
 from report.tables.markdown import mean_with_sd, parameters, table
 from report.tuning import history, importances
@@ -105,11 +106,13 @@ def sections() -> list[Section]:
 
 
 def benchmark(title: str, section: Callable[[str], Section]) -> Section:
-    """Return a benchmark's section; where it has not been run, the title and the command that runs it."""
+    """Return a measurement's section, with a note where it is stale; where there is none, the command that makes it."""
     try:
-        return section(title)
+        with noting_measurements() as measurements:
+            made = section(title)
     except NotMeasuredError as error:
         return Section(title, str(error))
+    return replace(made, text=" ".join(filter(None, [made.text, note(measurements)])))
 
 
 def _errors() -> tuple[str, Sequence[str]]:

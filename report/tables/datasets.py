@@ -3,7 +3,7 @@
 from report.results import read
 from report.tables.markdown import table
 
-SURVEY = "benchmarks/datasets.json"
+SURVEY = "benchmarks/dataset_survey.json"
 
 
 def datasets() -> str:

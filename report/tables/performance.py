@@ -1,17 +1,13 @@
-"""Tables of docs/performance.md: training and evaluation."""
+"""Tables of docs/performance.md: training and evaluation, a table for each kind of processor."""
 
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from report.results import read
 from report.tables.markdown import table, with_range
 
-RESULTS = "benchmarks/results.json"
-WITH_AMX = "benchmarks/results_with_amx.json"
-WITHOUT_BF16 = "benchmarks/results_without_bf16.json"
+AMX, AVX512_BF16, FP32 = (f"benchmarks/speeds/{kind}.json" for kind in ("amx", "avx512_bf16", "fp32"))
+KINDS = {"amx": AMX, "avx512-bf16": AVX512_BF16, "fp32": FP32}
 GPU = "benchmarks/gpu.json"
-WAITING = "benchmarks/waiting.json"
 
 
 def speed(file: str) -> str:
@@ -39,24 +35,18 @@ def speed(file: str) -> str:
     )
 
 
-def ablation() -> str:
-    """Return by arithmetic what each choice of ours speeds training up by, the others kept, largest first."""
-    ratios = {arithmetic: training["ratio"] for arithmetic, training in by_arithmetic("training").items()}
-    # There it is the same training once more.
-    ratios.get("fp32", {}).pop("without bf16", None)
-    choices = {name for one in ratios.values() for name in one if name.startswith("without ")}
-
-    def largest(name: str) -> float:
-        return max(one[name]["median"] for one in ratios.values() if name in one)
-
+def ablation(file: str) -> str:
+    """Return what each choice of ours speeds training up by, the others kept, largest first."""
+    measured = read(file)
+    ratios = {name: ratio for name, ratio in measured["training"]["ratio"].items() if name.startswith("without ")}
+    if not measured["machine"]["bf16"]:
+        # It is the same training once more.
+        del ratios["without bf16"]
     return table(
-        ["choice", *(f"times the speed without it, {arithmetic}" for arithmetic in ratios)],
+        ["choice", "times the speed without it"],
         *[
-            [
-                name.removeprefix("without "),
-                *(with_range(one[name], 2) if name in one else "not measured" for one in ratios.values()),
-            ]
-            for name in sorted(choices, key=largest, reverse=True)
+            [name.removeprefix("without "), with_range(ratio, 2)]
+            for name, ratio in sorted(ratios.items(), key=lambda item: -item[1]["median"])
         ],
     )
 
@@ -87,41 +77,10 @@ def time_spent(file: str) -> str:
     )
 
 
-def by_arithmetic(part: str) -> dict[str, Any]:
-    """Return a part of what was measured by the arithmetic it was measured in."""
-    files = {"AMX": WITH_AMX, "bf16": RESULTS, "fp32": WITHOUT_BF16}
-    return {arithmetic: read(file)[part] for arithmetic, file in files.items() if Path(file).exists()}
-
-
-def stage_memory() -> str:
-    """Return each stage's peak memory by arithmetic."""
-    used = by_arithmetic("memory")
-    stages = sorted(set[str]().union(*used.values()))
+def stage_memory(file: str) -> str:
+    """Return each stage's peak memory."""
     return table(
-        ["stage", *(f"MiB in {arithmetic}" for arithmetic in used)],
-        *[[f"`{stage}`", *(mebibytes(one.get(stage)) for one in used.values())] for stage in stages],
-    )
-
-
-def mebibytes(size: float | None) -> str:
-    return "not measured" if size is None else f"{size / 2**20:,.0f}"
-
-
-def growth() -> str:
-    """Return speed and memory of training by arithmetic and the number of its reviews."""
-    return table(
-        ["arithmetic", "reviews", "tokens", "tokens/s", "peak memory, MiB"],
-        *[
-            [
-                arithmetic,
-                f"{run['rows']:,}",
-                f"{run['tokens']:,}",
-                f"{run['tokens_per_second']:,.0f}",
-                mebibytes(run["memory"]),
-            ]
-            for arithmetic, runs in by_arithmetic("growth").items()
-            for run in runs
-        ],
+        ["stage", "MiB"], *[[f"`{stage}`", f"{used / 2**20:,.0f}"] for stage, used in read(file)["memory"].items()]
     )
 
 
@@ -137,38 +96,16 @@ def gpu() -> str:
     return table(["model", "", "ours", "instead of", "theirs", "ratio"], *rows)
 
 
-def waiting() -> str:
-    """Return by way to wait and load the training steps per second, and how many times the library's own they are."""
-    loads = read(WAITING)["loads"]
-    return table(
-        [
-            "a waiting thread looks for work",
-            *(f"steps/s, {load}" for load in loads),
-            *(f"ratio, {load}" for load in loads),
-        ],
-        *[
-            [
-                way,
-                *(f"{measured[way]['steps_per_second']['median']:.2f}" for measured in loads.values()),
-                *(with_range(measured[way]["ratio"], 2) for measured in loads.values()),
-            ]
-            for way in next(iter(loads.values()))
-        ],
-    )
-
-
 FIGURES = {
-    "speed": partial(speed, RESULTS),
-    "speed-with-amx": partial(speed, WITH_AMX),
-    "speed-in-single-precision": partial(speed, WITHOUT_BF16),
-    "ablation": ablation,
-    "peak-shares": partial(peak_shares, RESULTS),
-    "peak-shares-with-amx": partial(peak_shares, WITH_AMX),
-    "peak-shares-in-single-precision": partial(peak_shares, WITHOUT_BF16),
-    "time-spent": partial(time_spent, RESULTS),
-    "time-spent-with-amx": partial(time_spent, WITH_AMX),
-    "stage-memory": stage_memory,
-    "growth": growth,
-    "gpu": gpu,
-    "waiting": waiting,
-}
+    f"{name}-{kind}": partial(figure, file)
+    for kind, file in KINDS.items()
+    for name, figure in {
+        "speed": speed,
+        "ablation": ablation,
+        "peak-shares": peak_shares,
+        "time-spent": time_spent,
+        "stage-memory": stage_memory,
+    }.items()
+    # Nobody asks what the time is spent on where all of it is slow.
+    if (name, kind) != ("time-spent", "fp32")
+} | {"gpu": gpu}

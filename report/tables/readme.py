@@ -10,6 +10,7 @@ from typing import Any
 from report.results import NotMeasuredError, read
 from report.tables.evaluation import by_dataset, titles
 from report.tables.markdown import accuracy_with_interval, interval, mean_with_sd, table
+from report.tables.performance import AVX512_BF16, FP32
 from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml
 
@@ -50,7 +51,7 @@ def real_reviews() -> str:
 
 def dag() -> str:
     """Return the pipeline's graph as DVC draws it."""
-    command = ["dvc", "dag", "--md", "--collapse-foreach-matrix"]
+    command = ["dvc", "dag", "--md", "--collapse-foreach-matrix", "dvc.yaml"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -68,7 +69,7 @@ def pictures() -> str:
 
 def minutes(tokens: float) -> tuple[float, float]:
     """Return the time that training on so many tokens takes at the speeds measured, with bf16 and without."""
-    runs = (read(f"benchmarks/{name}.json") for name in ("results", "results_without_bf16"))
+    runs = (read(file) for file in (AVX512_BF16, FP32))
     fast, slow = (tokens / run["training"]["tokens_per_second"]["ours"]["median"] / 60 for run in runs)
     return fast, slow
 

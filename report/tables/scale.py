@@ -5,11 +5,11 @@ from collections.abc import Callable
 from report.results import NotMeasuredError, read
 from report.tables.markdown import table
 from report.tables.models import predictions
-from report.tables.performance import RESULTS, WITH_AMX, WITHOUT_BF16
+from report.tables.performance import AMX, AVX512_BF16, FP32
 
 MODEL = "all-MiniLM-L6-v2"
-TRAINED = {"AMX": WITH_AMX, "AVX512-BF16": RESULTS, "AVX2": WITHOUT_BF16}
-SERVED = {"AVX-512 VNNI": "benchmarks/serving.json", "AVX2": "benchmarks/serving_without_vnni.json"}
+TRAINED = {"AMX": AMX, "AVX512-BF16": AVX512_BF16, "AVX2": FP32}
+SERVED = {"AMX": AMX, "AVX2": FP32}
 
 
 def preparing(stage: str) -> float:
@@ -27,7 +27,7 @@ def training(file: str) -> float:
 
 def serving(file: str) -> float:
     """Return the core-hours of scoring a million whole film reviews, with a thread for each core."""
-    measured = read(file)
+    measured = read(file)["serving"]
     return core_hours(measured["threads"] / measured["predictor"]["reviews_per_second"], 1)
 
 
@@ -35,13 +35,6 @@ def scoring_short() -> float:
     """Return the core-hours of scoring a million reviews of some words."""
     measured = read("benchmarks/workers.json")
     return core_hours(measured["one thread"]["processor_seconds"], measured["rows"])
-
-
-def scoring_without_model() -> float:
-    """Return the core-hours of reading, cleaning, tokenizing and writing a million rows of parquet."""
-    runs = [run for run in read("benchmarks/scoring.json") if run["file"] == "parquet"]
-    longest = max(runs, key=lambda run: run["rows"])
-    return core_hours(longest["processor_seconds"], longest["rows"])
 
 
 def core_hours(seconds: float, reviews: int) -> float:
@@ -63,7 +56,6 @@ def costs_per_million() -> str:
             for arithmetic, file in SERVED.items()
         ),
         ("scoring", "12 words", "", scoring_short),
-        ("scoring, all but the model", "400 characters", "", scoring_without_model),
     ]
     return table(
         ["a million reviews", "each of", "cores with", "hours of a core"],

@@ -4,11 +4,12 @@ from functools import partial
 
 from report.results import read
 from report.tables.markdown import table, with_range
+from report.tables.performance import AMX, FP32
 
 
 def serving(file: str) -> str:
     """Return what the exported model and transformers' pipeline take, and how they compare within each turn."""
-    measured = read(file)
+    measured = read(file)["serving"]
     ours, theirs, ratios = measured["predictor"], measured["pipeline"], measured["times_as_fast"]
     rows = [
         ("one short review, ms", "single_ms", 2, with_range(ratios["single"], 1)),
@@ -19,17 +20,6 @@ def serving(file: str) -> str:
     return table(
         ["", "ours", "pipeline", "times as fast"],
         *[[what, f"{ours[key]:,.{digits}f}", f"{theirs[key]:,.{digits}f}", ratio] for what, key, digits, ratio in rows],
-    )
-
-
-def scoring() -> str:
-    """Return speed and memory of scoring a file by the number of its rows."""
-    return table(
-        ["file", "rows", "rows/s", "peak memory, MB"],
-        *[
-            [f"`{run['file']}`", f"{run['rows']:,}", f"{run['rows_per_second']:,}", f"{run['peak_mb']:,}"]
-            for run in read("benchmarks/scoring.json")
-        ],
     )
 
 
@@ -54,7 +44,6 @@ def load() -> str:
 
 FIGURES = {
     "load": load,
-    "serving": partial(serving, "benchmarks/serving.json"),
-    "serving-without-vnni": partial(serving, "benchmarks/serving_without_vnni.json"),
-    "scoring": scoring,
+    "serving-amx": partial(serving, AMX),
+    "serving-fp32": partial(serving, FP32),
 }

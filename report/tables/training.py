@@ -1,17 +1,12 @@
 """Tables of docs/training.md."""
 
-from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from report.results import read
 from report.tables.markdown import accuracy_with_interval, parameters, table
-from sentiment.core.schemas import read_yaml
 
 CURVES = "benchmarks/learning_curves.json"
 IMDB = "benchmarks/imdb.json"
-SOUPS = Path("benchmarks/soups.yaml")
-PLAIN = ("books", "restaurants", "products", "travel")
 
 
 def trial(change: dict[str, Any]) -> dict[str, Any]:
@@ -47,24 +42,6 @@ def training_reviews() -> str:
     return table([*header, "other kinds: TF-IDF"], *rows)
 
 
-def soups() -> str:
-    """Return the accuracies of one run, as it is and with less done to it, and of averages of several."""
-    found = read("benchmarks/soups.json")
-    rows = [
-        [
-            name,
-            *(f"{found[name][kind]:.3f}" for kind in ("validation", "test")),
-            f"{mean(found[name]['cross'][kind] for kind in PLAIN):.3f}",
-            *(f"{found[name]['cross'][kind]:.3f}" for kind in ("films_mixed", "tricky")),
-            f"{found[name]['real']:.3f}",
-        ]
-        for name in read_yaml(SOUPS)["variants"]
-        if name in found
-    ]
-    header = ["", "validation", "films, test", "four other kinds", "films_mixed", "tricky", "real reviews, four sets"]
-    return table(header, *rows)
-
-
 def imdb() -> str:
     """Return what each recipe gave, in minutes and in accuracy, beside TF-IDF on the same reviews."""
     rows = [
@@ -98,7 +75,6 @@ def other_reviews() -> str:
 FIGURES = {
     "trials": trials,
     "training-reviews": training_reviews,
-    "soups": soups,
     "imdb": imdb,
     "imdb-others": other_reviews,
 }

@@ -19,7 +19,7 @@ from benchmarks import gpu, speed, timing
 from benchmarks.costs import MODELS, flops_per_token
 from benchmarks.recipes import batches_of_tokens, recipes
 from benchmarks.speed import KINDS, flops, shares_of_time
-from benchmarks.timing import Stopwatch, peak_memory, ratio, spread, turns
+from benchmarks.timing import Stopwatch, peak_memory, ratio, speeds_file, spread, turns
 from report.tables import performance
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -155,19 +155,22 @@ def test_the_peak_is_that_of_the_precision_that_auto_takes(
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "file"),
+    ("capabilities", "kind"),
     [
-        ({"avx2": True}, "results_without_bf16.json"),
-        ({"avx512_bf16": True}, "results.json"),
-        ({"avx512_bf16": True, "amx_bf16": True}, "results_with_amx.json"),
+        ({"avx2": True}, "fp32"),
+        ({"avx512_bf16": True}, "avx512_bf16"),
+        ({"avx512_bf16": True, "amx_bf16": True}, "amx"),
     ],
 )
-def test_each_arithmetic_has_a_file_of_its_own(
-    capabilities: dict[str, bool], file: str, monkeypatch: pytest.MonkeyPatch
+def test_each_kind_of_processor_has_a_file_of_its_own_and_no_other_is_measured_into_it(
+    capabilities: dict[str, bool], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
 
-    assert speed.RESULTS[speed.arithmetic()].name == file
+    assert speeds_file() == speeds_file(kind) == Path(f"benchmarks/speeds/{kind}.json")
+    sentence = f"this processor is of the kind {kind}, not arm: dvc repro benchmarks/dvc.yaml:speeds@{kind}"
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
+        speeds_file("arm")
 
 
 def test_a_measurement_on_a_gpu_says_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import imdb, models, soups, sweep, transfer
+from benchmarks import imdb, models, real_data, transfer
 from benchmarks.trials import Clone, choose
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
@@ -21,6 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     monkeypatch.chdir(ROOT)
     return Clone(tmp_path)
+
+
+@pytest.fixture
+def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that stands where real reviews are sought."""
+    folder = tmp_path / "real"
+    folder.mkdir()
+    for module in (real_data, imdb):
+        monkeypatch.setattr(module, "REVIEWS", folder)
+    return folder
 
 
 def test_a_clone_has_the_users_parameters_but_for_the_overrides(clone: Clone) -> None:
@@ -46,26 +56,6 @@ def test_every_trial_is_a_legal_change_of_the_parameters(plan: Path, clone: Clon
     assert len({json.dumps(change, sort_keys=True) for change in trials.values()}) == len(trials)
 
 
-SWEEPS = [sweep.PLAN, *(Path(f"benchmarks/{name}.yaml") for name in ("sweep_films", "sweep_steps", "imdb_sweep"))]
-
-
-@pytest.mark.parametrize("plan", SWEEPS, ids=str)
-def test_every_trial_of_a_sweep_is_a_legal_change_of_the_parameters(plan: Path, clone: Clone) -> None:
-    content = read_yaml(plan)
-
-    for change in content["trials"]:
-        clone.set({**content["base"], **change, "seed": content["seeds"][0]})
-        assert load_params(clone.folder / "params.yaml").seed == content["seeds"][0]
-    assert len({json.dumps(change, sort_keys=True) for change in content["trials"]}) == len(content["trials"])
-
-
-@pytest.mark.parametrize("plan", SWEEPS, ids=str)
-def test_a_sweep_was_measured_with_the_base_of_its_plan(plan: Path) -> None:
-    measured = json.loads((ROOT / plan.with_suffix(".json")).read_text(encoding="utf-8"))
-
-    assert measured["base"] == read_yaml(ROOT / plan)["base"]
-
-
 # What the default was while reviews of films alone were its dataset.
 FILMS = {
     "dataset": "films",
@@ -82,7 +72,7 @@ SETTLED = {"tokenize.parts", "train.epochs", "train.lr", "train.batch_size", "tr
 SETTLED |= {"train.correct_bias", "train.validations_per_epoch"}
 
 
-@pytest.mark.parametrize("plan", [models.VARIANTS, soups.VARIANTS, *SWEEPS[1:3], transfer.ROWS], ids=str)
+@pytest.mark.parametrize("plan", [models.VARIANTS, transfer.ROWS], ids=str)
 def test_what_was_measured_on_films_sets_all_that_the_default_may_change(plan: Path) -> None:
     content = read_yaml(ROOT / plan)
 
@@ -93,14 +83,12 @@ def test_what_was_measured_on_films_sets_all_that_the_default_may_change(plan: P
 
 
 def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on_the_folders_files(
-    clone: Clone, tmp_path: Path
+    clone: Clone, real: Path
 ) -> None:
-    data = tmp_path / "reviews"
-    data.mkdir()
     for name in ("imdb-train", "imdb-test", *imdb.OTHERS):
-        (data / f"{name}.parquet").write_text(name, encoding="utf-8")
+        (real / f"{name}.parquet").write_text(name, encoding="utf-8")
     shutil.copyfile(ROOT / "catalog.yaml", clone.folder / "catalog.yaml")
-    imdb.know(clone, data)
+    imdb.know(clone)
     datasets = load_catalog(clone.folder / "catalog.yaml").datasets
 
     assert datasets["imdb"].splits.keys() == {"train", "test"}
@@ -111,30 +99,12 @@ def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on
         assert load_params(clone.folder / "params.yaml").dataset == "imdb"
 
 
-def test_every_soup_is_a_legal_change_of_the_parameters_and_says_how_often_it_runs(clone: Clone) -> None:
-    plan = read_yaml(soups.VARIANTS)
-    variants = plan["variants"]
-
-    for name, change in variants.items():
-        clone.set(plan["base"] | change)
-        runs = load_params(clone.folder / "params.yaml").train.runs
-        assert name.startswith(("one run", "two runs", "three runs")[runs - 1])
-    assert len({json.dumps(change, sort_keys=True) for change in variants.values()}) == len(variants)
-
-
-def test_soups_want_a_folder_that_has_all_of_the_real_reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "uci-yelp.parquet").touch()
-    monkeypatch.setattr("sys.argv", ["soups", str(tmp_path)])
-
-    with pytest.raises(UserError, match=r"uci-amazon\.parquet is missing: give a folder that has it$"):
-        soups.main()
-
-
-def test_a_folder_without_one_of_imdbs_files_is_refused_with_its_name(clone: Clone, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("real")
+def test_real_reviews_that_are_missing_are_named_with_where_to_put_them(clone: Clone) -> None:
     shutil.copyfile(ROOT / "catalog.yaml", clone.folder / "catalog.yaml")
 
-    with pytest.raises(UserError, match=r"imdb-train\.parquet is missing: give a folder that has it$"):
-        imdb.know(clone, tmp_path)
+    with pytest.raises(UserError, match=r"imdb-train\.parquet is missing: put it, or a link to it, there "):
+        imdb.know(clone)
 
 
 def test_trials_are_chosen_by_name_and_unknown_ones_are_refused_with_the_known() -> None:

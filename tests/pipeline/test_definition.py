@@ -118,7 +118,8 @@ def test_every_section_of_the_parameters_is_a_dependency_of_a_stage() -> None:
 def changed() -> dict[str, dict[str, Any]]:
     """Return, for each stage, what DVC says of its parameters and of those dependencies that no stage makes."""
     with Repo(ROOT) as repo:
-        made = {Path(out.fs_path) for stage in repo.index.stages for out in stage.outs}
+        stages = repo.stage.load_all("dvc.yaml")
+        made = {Path(out.fs_path) for stage in stages for out in stage.outs}
         return {
             stage.addressing: {
                 path: how
@@ -126,7 +127,7 @@ def changed() -> dict[str, dict[str, Any]]:
                 if not covered(Path(dep.fs_path), made)
                 for path, how in dep.status().items()
             }
-            for stage in repo.index.stages
+            for stage in stages
         }
 
 
@@ -147,7 +148,8 @@ def test_the_lock_has_every_stage_and_no_other() -> None:
 
 def test_tracked_metrics_are_those_that_the_lock_recorded() -> None:
     with Repo(ROOT) as repo:
-        found = {str(out): out.status() for stage in repo.index.stages for out in stage.outs if not out.use_cache}
+        outs = [out for stage in repo.stage.load_all("dvc.yaml") for out in stage.outs]
+        found = {str(out): out.status() for out in outs if not out.use_cache}
 
     assert len(found) > 10
     assert {out: status for out, status in found.items() if status} == {}

@@ -13,6 +13,8 @@ DOCUMENTS = [
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:dvc|make|python|pip) [^`]+)`")
+STAGES = re.compile(r"benchmarks/dvc\.yaml:\S+( benchmarks/dvc\.yaml:\S+)*")
+"""Measurements: which ones are named changes with what is stale."""
 EXPORT = re.compile(r"export \w+=")
 
 
@@ -31,7 +33,8 @@ def commands(document: Path) -> list[str]:
     lines = [line for block in BLOCK.findall(text) for line in re.sub(r" *\\\n *", " ", block).splitlines()]
     typed = [re.split(r"\s+#", line)[0].strip() for line in lines if not EXPORT.match(line)]
     quoted = [" ".join(command.split()) for command in INLINE.findall(text)]
-    return [command for command in [*typed, *quoted] if command and not command.startswith("#")]
+    found = [command for command in [*typed, *quoted] if command and not command.startswith("#")]
+    return [STAGES.sub("benchmarks/dvc.yaml:STAGE", command) for command in found]
 
 
 RUN = [
@@ -47,7 +50,9 @@ RUN = [
     "make compare A=main B=my-experiment",
     "git checkout params.yaml && dvc repro",
     "dvc exp apply NAME",
-    "dvc commit",
+    "dvc commit dvc.yaml",
+    "dvc status dvc.yaml",
+    "dvc status benchmarks/dvc.yaml",
     "dvc metrics diff HEAD~1",
     "make plots",
     "make report",
@@ -155,15 +160,11 @@ COVERED = {
     "python -m tests.hub_server FOLDER": (
         "tests/hub/test_downloads.py::test_the_hubs_bytes_arrive_and_are_announced_before"
     ),
-    "python -m benchmarks.dataset_survey FOLDER": (
-        "tests/benchmarks/test_dataset_survey.py::test_the_survey_counts_what_is_known_of_a_made_up_dataset"
-    ),
 }
 """What another test does with other words, or without what would take long."""
 
 HUB = "needs the hub"
 HOURS = "takes hours"
-QUIET = "measures, which needs a machine that does nothing else"
 SERVER = "needs a server of one's own"
 MAC = "needs an Apple processor"
 KUBERNETES = "needs a cluster of Kubernetes"
@@ -207,25 +208,12 @@ ELSEWHERE = {
     "--from-literal=AWS_SECRET_ACCESS_KEY=...": KUBERNETES,
     "kubectl apply -f deploy/kuberay.yaml": KUBERNETES,
     "kubectl delete -f deploy/kuberay.yaml": KUBERNETES,
-    "make sweep": HOURS,
-    "python -m benchmarks.sweep benchmarks/imdb_sweep.yaml FOLDER": HOURS,
-    "python -m benchmarks.sweep benchmarks/sweep_films.yaml": HOURS,
-    "python -m benchmarks.sweep benchmarks/sweep_steps.yaml": HOURS,
-    "make models": HOURS,
-    "make transfer": HOURS,
     "make soak": HOURS,
-    "python -m benchmarks.gpu": "needs a GPU",
-    "python -m benchmarks.load": QUIET,
-    "python -m benchmarks.serving": QUIET,
-    "python -m benchmarks.waiting": QUIET,
-    "python -m benchmarks.scoring FOLDER": QUIET,
-    "python -m benchmarks.preparing FOLDER": QUIET,
-    "python -m benchmarks.workers FOLDER": QUIET,
-    "python -m benchmarks.imdb FOLDER": HOURS,
-    "python -m benchmarks.soups FOLDER": HOURS,
-    "make bench": QUIET,
-    "python -m benchmarks.learning_curves": HOURS,
-    "python -m benchmarks.pretrained_tokenizers FOLDER NAMES": "needs the tokenizers of the hub's models",
+    "dvc repro benchmarks/dvc.yaml:STAGE": HOURS,
+    "dvc repro --keep-going benchmarks/dvc.yaml": HOURS,
+    "python -m benchmarks.models": HOURS,
+    "dvc commit benchmarks/dvc.yaml:STAGE": "comes after hours",
+    **dict.fromkeys(["dvc commit", "dvc exp save"], "is warned of"),
     **dict.fromkeys(["make test", "make test-slow", "make test-all"], "is what runs this"),
     "python -m sentiment.comparison NAME workspace": "the same as make compare",
     "make lock": "needs the package index",

@@ -38,11 +38,14 @@ def test_what_a_review_says_of_html_is_shown_and_not_followed() -> None:
     assert text.count("&lt;script&gt;alert(1)") == 7
 
 
+NOT_MEASURED = "Not measured yet: `dvc repro benchmarks/dvc.yaml:{}` does it."
+
+
 def test_what_was_not_measured_says_how_to_measure_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert sections.benchmark("M", sections.models) == Section("M", "Not measured yet: `make models` does it.")
-    assert sections.benchmark("L", sections.seeds) == Section("L", "Not measured yet: `make seeds` does it.")
+    assert sections.benchmark("M", sections.models) == Section("M", NOT_MEASURED.format("models"))
+    assert sections.benchmark("L", sections.seeds) == Section("L", NOT_MEASURED.format("seeds"))
 
 
 TRIALS = [

@@ -9,7 +9,6 @@ import pytest
 from report.tables import readme
 from report.tables.evaluation import PARTS, by_dataset, titles
 from report.tables.scale import costs_per_million
-from report.tables.tuning import sweep
 from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
 from tests.report.documents import ROOT
@@ -73,43 +72,19 @@ def test_other_seeds_have_a_column_only_where_they_were_scored_on_the_same_datas
         assert ("2 other seeds" in header) == (len(names) > 2)
 
 
-def test_a_sweep_shows_means_over_seeds_and_over_the_styles_of_reviews(measured: Path) -> None:
-    plain, negated = {"plain": 1.0, "negation": 0.5}, {"plain": 0.5, "negation": 0.5}
-    trials = [
-        {
-            "change": {},
-            "seeds": {
-                "1": {"log_loss": 0.3, "accuracy": 0.8, "accuracy_by_style": plain},
-                "2": {"log_loss": 0.5, "accuracy": 0.9, "accuracy_by_style": negated},
-            },
-        },
-        {
-            "change": {"train.lr": 0.1},
-            "seeds": {"1": {"log_loss": 0.2, "accuracy": 0.7, "accuracy_by_style": plain}},
-        },
-    ]
-    file = measured / "benchmarks/sweep.json"
-    file.write_text(json.dumps({"base": {}, "trials": trials}), encoding="utf-8")
-
-    assert rows(sweep(str(file), styles=True)) == [
-        ["change", "log loss", "accuracy", "styles, mean", "negation", "seeds"],
-        ["`train.lr: 0.1`", "0.200", "0.700", "0.750", "0.500", "1"],
-        ["none", "0.400", "0.850", "0.625", "0.500", "2"],
-    ]
-    assert rows(sweep(str(file)))[1] == ["`train.lr: 0.1`", "0.200", "0.700", "1"]
-
-
 def test_costs_per_million_are_those_of_the_measured_rates_or_say_what_measures_them(measured: Path) -> None:
     def write(name: str, content: object) -> None:
         (measured / f"benchmarks/{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
     write("costs", {"tokens": 100})
-    write("results", {"training": {"tokens_per_second": {"ours": {"median": 1000}}}, "machine": {"cores": 4}})
-    write("serving", {"threads": 2, "predictor": {"reviews_per_second": 250}})
+    training = {"tokens_per_second": {"ours": {"median": 1000}}}
+    served = {"threads": 2, "predictor": {"reviews_per_second": 250}}
+    (measured / "benchmarks/speeds").mkdir()
+    write("speeds/amx", {"training": training, "machine": {"cores": 4}, "serving": served})
     write("preparing", {"rows": 500, "subsample": {"processor_seconds": 18}, "tokenize": {"processor_seconds": 36}})
     hours = {tuple(row[:3]): row[3] for row in rows(costs_per_million())[1:]}
 
-    assert hours["training, one pass", "100 tokens", "AVX512-BF16"] == "111"
-    assert hours["scoring", "whole film reviews", "AVX-512 VNNI"] == "2.2"
+    assert hours["training, one pass", "100 tokens", "AMX"] == "111"
+    assert hours["scoring", "whole film reviews", "AMX"] == "2.2"
     assert hours["preparing: `subsample`", "400 characters", ""] == "10"
-    assert hours["scoring", "12 words", ""] == "Not measured yet: `python -m benchmarks.workers FOLDER` does it"
+    assert hours["scoring", "12 words", ""] == "Not measured yet: `dvc repro benchmarks/dvc.yaml:workers` does it"
