@@ -55,7 +55,7 @@ def costs_per_million() -> str:
             ("scoring", "whole film reviews", arithmetic, lambda file=file: serving(file))
             for arithmetic, file in SERVED.items()
         ),
-        ("scoring", "12 words", "", scoring_short),
+        ("scoring", "5 words", "", scoring_short),
     ]
     return table(
         ["a million reviews", "each of", "cores with", "hours of a core"],

@@ -87,4 +87,4 @@ def test_costs_per_million_are_those_of_the_measured_rates_or_say_what_measures_
     assert hours["training, one pass", "100 tokens", "AMX"] == "111"
     assert hours["scoring", "whole film reviews", "AMX"] == "2.2"
     assert hours["preparing: `subsample`", "400 characters", ""] == "10"
-    assert hours["scoring", "12 words", ""] == "Not measured yet: `dvc repro benchmarks/dvc.yaml:workers` does it"
+    assert hours["scoring", "5 words", ""] == "Not measured yet: `dvc repro benchmarks/dvc.yaml:workers` does it"
