@@ -20,5 +20,5 @@ def reviews(name: str) -> Path:
 def present(path: Path) -> Path:
     """Return the path; raise UserError where nothing is there."""
     if not path.exists():
-        raise UserError(f"{path} is missing: put it, or a link to it, there (docs/datasets.md says what it is)")
+        raise UserError(f"{path} is missing: put it, or a link to it, there: docs/measurements.md says more")
     return path

@@ -40,7 +40,7 @@ def stale(project: Path) -> frozenset[str]:
     with Repo(str(project)) as repo:
         made = {out.fs_path: out for stage in repo.stage.load_all(str(project / "dvc.yaml")) for out in stage.outs}
         stages = repo.stage.load_all(str(project / MEASUREMENTS))
-        return frozenset(stage.name for stage in stages if _is_stale(stage, made, project / REAL))
+        return frozenset(stage.name for stage in stages if _is_stale(stage, made, Path(repo.root_dir) / REAL))
 
 
 def _is_stale(stage: "Stage", made: dict[str, "Output"], real: Path) -> bool:

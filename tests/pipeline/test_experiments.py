@@ -59,7 +59,7 @@ def changed_by_editing(project: Project, package: str) -> set[str]:
     """Return the stages that dvc status names once every module of a package is edited; then undo the edits."""
     for module in (project.folder / package).glob("*.py"):
         module.write_text(module.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
-    found = set(json.loads(project.dvc("status", "--json")))
+    found = set(json.loads(project.dvc("status", "--json", "dvc.yaml")))
     project.run("git", "checkout", "--quiet", package)
     return found
 
@@ -73,7 +73,7 @@ def test_editing_what_evaluates_trains_nothing_anew(project: Project) -> None:
 
 def test_editing_what_serves_exports_anew_and_no_more(project: Project) -> None:
     assert changed_by_editing(project, "sentiment/serving") == {"export"}
-    assert project.dvc("status", "--json").strip() == "{}"
+    assert project.dvc("status", "--json", "dvc.yaml").strip() == "{}"
 
 
 def test_an_experiment_reruns_what_reads_its_parameter_shows_its_difference_and_can_be_undone(project: Project) -> None:
@@ -112,7 +112,7 @@ def test_an_interrupted_training_saves_says_how_to_go_on_and_is_continued_to_the
 
     assert "continuing from" in project.run("python", "-m", "stages.train").stdout
     assert results(project) == before
-    assert "up to date" in project.dvc("status")
+    assert "up to date" in project.dvc("status", "dvc.yaml")
 
 
 @pytest.mark.slow

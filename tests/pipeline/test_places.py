@@ -29,5 +29,5 @@ def test_a_cache_in_another_place_has_the_outputs_once_and_stages_write_beside_i
     cached = {file.stat().st_ino for file in cache.rglob("*")}
     assert {(own.folder / name).stat().st_ino for name in (WEIGHTS, "data/subsampled/train.parquet")} <= cached
     own.dvc("config", "--local", "cache.shared", "group")
-    assert own.dvc("status") == "Data and pipelines are up to date.\n"
+    assert own.dvc("status", "dvc.yaml") == "Data and pipelines are up to date.\n"
     assert not (own.folder / ".dvc/cache").exists()
