@@ -103,7 +103,7 @@ def test_every_recipe_for_imdb_is_a_legal_change_of_the_parameters_and_trains_on
 def test_real_reviews_that_are_missing_are_named_with_where_to_put_them(clone: Clone) -> None:
     shutil.copyfile(ROOT / "catalog.yaml", clone.folder / "catalog.yaml")
 
-    with pytest.raises(UserError, match=r"imdb-train\.parquet is missing: put it, or a link to it, there "):
+    with pytest.raises(UserError, match=r"imdb-train\.parquet is missing: put it, or a link to it, there: "):
         imdb.know(clone)
 
 
