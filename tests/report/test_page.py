@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from report import sections
+from report import sections, staleness
 from report.charts import heat_map
 from report.page import page
+from report.results import read
 from report.sections import Section, dvc_plots
 from report.tables.evaluation import MODELS, TRANSFER
 from report.vega import svg
@@ -46,6 +47,23 @@ def test_what_was_not_measured_says_how_to_measure_it(tmp_path: Path, monkeypatc
 
     assert sections.benchmark("M", sections.models) == Section("M", NOT_MEASURED.format("models"))
     assert sections.benchmark("L", sections.seeds) == Section("L", NOT_MEASURED.format("seeds"))
+
+
+def test_the_section_of_a_stale_measurement_says_how_to_make_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("benchmarks").mkdir()
+    Path("benchmarks/models.json").write_text('{"threads": 2}', encoding="utf-8")
+    monkeypatch.setattr(staleness, "stale", lambda _: frozenset({"models", "seeds"}))
+
+    def section(title: str) -> Section:
+        return Section(title, f"{read('benchmarks/models.json')['threads']} threads.")
+
+    assert sections.benchmark("M", section).text == (
+        "2 threads. (models: measured before later changes of the code; "
+        "`dvc repro benchmarks/dvc.yaml:models` measures anew)"
+    )
 
 
 TRIALS = [
