@@ -9,6 +9,8 @@ from report.tables.performance import AMX, AVX512_BF16, FP32
 
 MODEL = "all-MiniLM-L6-v2"
 TRAINED = {"AMX": AMX, "AVX512-BF16": AVX512_BF16, "AVX2": FP32}
+THREADS_AND_WORKERS = ("one thread", "two threads", "two workers")
+FILES = ("few large files", "many small files")
 SERVED = {"AMX": AMX, "AVX2": FP32}
 
 
@@ -35,6 +37,30 @@ def scoring_short() -> float:
     """Return the core-hours of scoring a million reviews of some words."""
     measured = read("benchmarks/workers.json")
     return core_hours(measured["one thread"]["processor_seconds"], measured["rows"])
+
+
+def workers() -> str:
+    """Return what one process and two workers make of short reviews, and of many files and few."""
+    measured = read("benchmarks/workers.json")
+    one = measured["one thread"]["rows_per_second"]
+    rows: list[tuple[str, dict[str, float]]] = [
+        *((f"{name}, one file", measured[name] | {"rows": measured["rows"]}) for name in THREADS_AND_WORKERS),
+        *((f"two workers, {measured[name]['files']:,} files", measured[name]) for name in FILES),
+    ]
+    return table(
+        ["scored by", "reviews", "reviews/s", "times one thread", "the same by processor time", "peak memory, MB"],
+        *[
+            [
+                name,
+                f"{run['rows']:,}",
+                f"{run['rows_per_second']:,.0f}",
+                f"{run['rows_per_second'] / one:.2f}",
+                f"{run['times_one_thread_by_processor']:.2f}" if "times_one_thread_by_processor" in run else "",
+                f"{run['peak_mb']:,.0f}",
+            ]
+            for name, run in rows
+        ],
+    )
 
 
 def core_hours(seconds: float, reviews: int) -> float:
@@ -85,4 +111,8 @@ def gpu_hours_per_million() -> str:
     return table(["hours of", *chosen], *rows)
 
 
-FIGURES = {"costs-per-million": costs_per_million, "gpu-hours-per-million": gpu_hours_per_million}
+FIGURES = {
+    "costs-per-million": costs_per_million,
+    "gpu-hours-per-million": gpu_hours_per_million,
+    "workers": workers,
+}

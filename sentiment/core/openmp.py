@@ -10,7 +10,7 @@ WAITING = {
 """Threads that wait look out for work for a moment, and then sleep.
 
 By default they keep looking: beside other work, those that wait then take the processor from those that are waited for.
-benchmarks/waiting.json has what this is worth, on a quiet machine and on a busy one.
+docs/performance.md says what this is worth, on a quiet machine and on a busy one.
 """
 
 
