@@ -14,10 +14,8 @@ from app.problems import BODY_KINDS, Problem, ProblemBody, RefusedError
 from app.service import Read, Service
 from app.settings import MAX_CHARACTERS, MAX_TEXTS
 from sentiment.metrics import as_written
+from sentiment.model.decision import Decision
 from sentiment.serving.predictor import Predictor
-
-UNSURE = (0.35, 0.65)
-"""Between these scores a verdict is shown as unsure."""
 
 Score = Annotated[float, Field(ge=0, le=1, description="Calibrated probability of positive")]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -32,6 +30,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+Decisive = Annotated[
+    Decision,
+    Field(
+        description="A score from `threshold` on is positive. Between `low` and `high` a verdict is unsure: there the "
+        "model was right less often than it was asked to be, on reviews that it had not learnt from"
+    ),
+]
 # At least one character is not blank.
 Text = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS, pattern=r"\S", examples=["A joy to watch."])]
 
@@ -60,15 +65,15 @@ Body = Annotated[Annotated[OneText, Tag(ONE)] | Annotated[Texts, Tag(SEVERAL)], 
 class Prediction(BaseModel):
     sentiment: Literal["negative", "positive"]
     score: Score
-    unsure: bool = Field(description=f"Whether the score lies between {UNSURE[0]} and {UNSURE[1]}")
+    unsure: bool = Field(description="Whether the score lies in the model's zone of doubt, its `decision`")
 
     @classmethod
-    def of(cls, score: float) -> "Prediction":
+    def of(cls, score: float, decision: Decision) -> "Prediction":
         score = float(as_written(score))
         return cls(
-            sentiment="positive" if score >= 0.5 else "negative",
+            sentiment="positive" if decision.positive(score) else "negative",
             score=score,
-            unsure=UNSURE[0] < score < UNSURE[1],
+            unsure=bool(decision.unsure(score)),
         )
 
 
@@ -80,6 +85,7 @@ class Verdict(Prediction):
 
 class Predictions(BaseModel):
     model: str = Field(description="Identity of the model; equal models share it")
+    decision: Decisive
     predictions: list[Verdict] = Field(description="One for each text, in their order")
 
 
@@ -110,6 +116,7 @@ class ModelFacts(BaseModel):
     labels: list[str]
     max_length: int = Field(description="Tokens that the model reads of a text")
     head_share: float = Field(description="Share of them from a longer text's beginning; the rest are from its end")
+    decision: Decisive
     card: str = Field(description="The model card, in Markdown")
     metrics: dict[str, Any] = Field(description="The pipeline's metrics, by file")
 
@@ -139,10 +146,10 @@ def build(service: Service) -> APIRouter:
         found = await read(request, texts)
         strange = await asyncio.to_thread(strange_ones, service.model.predictor, texts)
         verdicts = [
-            Verdict(**Prediction.of(each.score).model_dump(), strange=odd)
+            Verdict(**Prediction.of(each.score, each.decision).model_dump(), strange=odd)
             for each, odd in zip(found, strange, strict=True)
         ]
-        return Predictions(model=found[-1].model, predictions=verdicts)
+        return Predictions(model=found[-1].model, decision=found[-1].decision, predictions=verdicts)
 
     @router.post("/explain", responses=PROBLEMS, summary="Show which words of a text carry its sentiment")
     async def explanation(request: Request, body: OneText) -> Explanation:
@@ -156,11 +163,12 @@ def build(service: Service) -> APIRouter:
         found = await read(request, texts, service.settings.batch)
         scores = dict(zip(texts, (each.score for each in found), strict=True))
         weights = explain(pieces, kept, [scores[variant] for variant in variants])
+        decision = found[0].decision
         return Explanation(
             model=found[0].model,
-            prediction=Prediction.of(scores[text]),
+            prediction=Prediction.of(scores[text], decision),
             words=[Word(text=piece, weight=weight) for piece, weight in zip(pieces, weights, strict=True)],
-            parts=[Part(text=text[part], prediction=Prediction.of(scores[text[part]])) for part in parts],
+            parts=[Part(text=text[part], prediction=Prediction.of(scores[text[part]], decision)) for part in parts],
         )
 
     @router.get("/model", summary="Describe the served model")
@@ -172,6 +180,7 @@ def build(service: Service) -> APIRouter:
             labels=served.predictor.labels,
             max_length=tokenize.max_length,
             head_share=tokenize.head_share,
+            decision=served.predictor.decision,
             card=served.card,
             metrics=served.metrics,
         )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sentiment.core.errors import UserError
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
+from sentiment.metrics import HALF
 from sentiment.scoring.added_columns import name_added, renaming
 from sentiment.scoring.rows import check, extend, holds_texts, score_rows
 from sentiment.tables.reader import Reader
@@ -84,11 +85,12 @@ def score_file(
     progress: Callable[[int, int], None],
     reading: Reading | None = None,
     spell: Callable[[Sequence[str]], Spelled] = lambda _texts: Spelled(),
+    threshold: float = HALF,
 ) -> Outcome:
     """Score a file's column of texts and write its rows, and those set aside, into a folder.
 
     `score` reads texts; `progress` is told how many of how many rows are done; `spell` tells how a tokenizer spells
-    texts. Raises UserError for a file that can't be read.
+    texts; scores from the threshold on are positive. Raises UserError for a file that can't be read.
     """
     reader = Reader(path, bad_rows="set aside", text=text, reading=reading)
     check(reader, path.name, text)
@@ -114,7 +116,7 @@ def score_file(
         written = harmless(schema.empty_table()).schema if is_csv else schema
         write = stack.enter_context(open_writer(file, form, written, contents.json))
         with rejects.open("w", encoding="utf-8", newline="\n") as aside:
-            for table, bad in score_rows(reader, score_and_count, text, added):
+            for table, bad in score_rows(reader, score_and_count, text, added, threshold=threshold):
                 write(harmless(table) if is_csv else table)
                 for row in bad:
                     outcome.rejected.append(f"row {row.row:,}: {row.reason}")

@@ -43,7 +43,7 @@ def build(service: Service) -> gr.Blocks:
         gr.HTML(HEADER, **PLAIN)
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Write", id="write"):
-                gr.HTML(views.live(), **PLAIN)
+                gr.HTML(views.live(service.model.predictor.decision), **PLAIN)
             with gr.Tab("File", id="file"):
                 _files(service)
             with gr.Tab("Tokenizers", id="tokenizers"):
@@ -141,6 +141,7 @@ def _files(service: Service) -> None:
                     progress=tell,
                     reading=reading_of(encoding, delimiter, named),
                     spell=predictor.spell,
+                    threshold=predictor.decision.threshold,
                 )
             except UserError as error:
                 return views.trouble(_without_folder(str(error), path)), gr.File(visible=False)
@@ -148,7 +149,7 @@ def _files(service: Service) -> None:
             kept = [download.move_resource_to_block_cache(result) for result in outcome.paths]
         if strange := predictor.strange(outcome.spelled):
             outcome.notes.append(warning("these texts", strange))
-        return views.summary(outcome), gr.File(kept, visible=True)
+        return views.summary(outcome, predictor.decision), gr.File(kept, visible=True)
 
     fields: list[Any] = [encoding, delimiter, named]
     gr.on(
@@ -177,8 +178,9 @@ def _programs(service: Service) -> None:
         except ValidationError as error:
             raise gr.Error(error.errors()[0]["msg"], print_exception=False) from None
         (score,) = service.read_from_thread([text])
-        (strange,) = strange_ones(service.model.predictor, [text])
-        return Verdict(**Prediction.of(score).model_dump(), strange=strange).model_dump()
+        predictor = service.model.predictor
+        (strange,) = strange_ones(predictor, [text])
+        return Verdict(**Prediction.of(score, predictor.decision).model_dump(), strange=strange).model_dump()
 
     # As many callers at a time as are read together.
     gr.api(predict, api_name="predict", concurrency_limit=service.settings.batch)

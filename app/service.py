@@ -17,6 +17,7 @@ from app.observation import Metrics, log
 from app.settings import Settings
 from sentiment.core.errors import UserError, reason
 from sentiment.core.files import sha256
+from sentiment.model.decision import Decision
 from sentiment.serving.predictor import TOKENIZER, Predictor
 from sentiment.text.normalization import without_normalization
 
@@ -73,10 +74,11 @@ def _tokenizers(own: Path, folder: Path) -> dict[str, Path]:
 
 
 class Read(NamedTuple):
-    """What became of a text: the calibrated probability of positive, and the identity of the model that read it."""
+    """What became of a text: the calibrated probability of positive, and the model's identity and way to decide."""
 
     score: float
     model: str
+    decision: Decision
 
 
 class Service:
@@ -93,7 +95,8 @@ class Service:
     def read(self, texts: Sequence[str]) -> list[Read]:
         """Read texts with the current model, past the queue."""
         model = self.model
-        return [Read(score, model.identity) for score in model.predictor.score_texts(texts).tolist()]
+        decision = model.predictor.decision
+        return [Read(score, model.identity, decision) for score in model.predictor.score_texts(texts).tolist()]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -6,9 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from app.api import UNSURE, Prediction
+from app.api import Prediction
 from app.files import Outcome
 from app.service import Model
+from sentiment.model.decision import Decision
 
 BARS = 20
 SHOWN = 5
@@ -28,13 +29,13 @@ RESULTS = (
 )
 
 
-def live() -> str:
-    """Return the box to write in, and the place where page.js puts the verdict."""
+def live(decision: Decision) -> str:
+    """Return the box to write in, and the place where page.js puts the verdict and the zone of doubt as it is then."""
     examples = "".join(
         f'<button type="button" class="chip" data-example="{escape(text)}">{escape(name)}</button>'
         for name, text in EXAMPLES.items()
     )
-    low, high = (f"{100 * edge:.0f}%" for edge in UNSURE)
+    low, high = decision.low, decision.high
     return f"""
 <div class="live">
   <div class="write">
@@ -72,9 +73,9 @@ def note(sentence: str) -> str:
     return f'<p class="note" role="status">{escape(sentence)}</p>'
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: Outcome, decision: Decision) -> str:
     """Return how many reviews are positive, negative and unsure, the spread of the scores, and what else to know."""
-    verdicts = [Prediction.of(score) for score in outcome.scores]
+    verdicts = [Prediction.of(score, decision) for score in outcome.scores]
     total = len(verdicts)
     counts = {
         "positive": sum(one.sentiment == "positive" and not one.unsure for one in verdicts),
@@ -90,7 +91,7 @@ def summary(outcome: Outcome) -> str:
         bars[min(int(score * BARS), BARS - 1)] += 1
     highest = max([*bars, 1])
     drawn = "".join(
-        f'<i style="height:{100 * count / highest:.1f}%" class="{_side((place + 0.5) / BARS)}" '
+        f'<i style="height:{100 * count / highest:.1f}%" class="{_side((place + 0.5) / BARS, decision)}" '
         f'title="{place / BARS:.2f} to {(place + 1) / BARS:.2f}: {count:,}"></i>'
         for place, count in enumerate(bars)
     )
@@ -107,8 +108,8 @@ def summary(outcome: Outcome) -> str:
 <div class="ends" aria-hidden="true"><span>score 0</span><span>0.5</span><span>1</span></div>{aside}</div>"""
 
 
-def _side(score: float) -> str:
-    one = Prediction.of(score)
+def _side(score: float, decision: Decision) -> str:
+    one = Prediction.of(score, decision)
     return "unsure" if one.unsure else one.sentiment
 
 

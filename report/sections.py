@@ -79,6 +79,12 @@ def sections() -> list[Section]:
             plotted("evaluate/reliability.json", "evaluate/roc.json", "evaluate/confusion.json"),
         ),
         Section(
+            "When not to answer",
+            "Accuracy of the answers that remain as the least sure ones are held back, by the share of the test "
+            "reviews that gets one.",
+            charts=plotted("evaluate/risk_coverage.json"),
+        ),
+        Section(
             "Where it fails",
             "Accuracy on parts of the test reviews; small parts have wide intervals.",
             [evaluation.slices()],

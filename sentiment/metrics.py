@@ -1,4 +1,4 @@
-"""How good predicted scores are. A score is the probability of positive; 0.5 and above predicts positive."""
+"""How good predicted scores are. A score is the probability of positive; from a threshold on it predicts positive."""
 
 import math
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sentiment.core.labels import LABELS
 
 BINS = 10
+HALF = 0.5
+"""From here on positive is the likelier label, whatever threshold a model has."""
 ROC_POINTS = 200
 
 
@@ -54,13 +56,14 @@ def points(kind: str, rows: Mapping[str, Mapping[str, Any]], figure: str = "accu
 
 
 def reliability(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
-    """Compare confidence with accuracy in BINS equal bins of the predicted label's confidence, 0.5 to 1.
+    """Compare confidence with accuracy in BINS equal bins of the likelier label's confidence, 0.5 to 1.
 
-    Each filled bin has its `count`, mean `confidence` and `accuracy` (Guo et al. 2017, arXiv:1706.04599).
+    Each filled bin has its `count`, mean `confidence` and `accuracy` (Guo et al. 2017, arXiv:1706.04599). No threshold
+    matters to how well the scores are calibrated.
     """
     labels, scores = np.asarray(labels), np.asarray(scores)
     confidence = np.maximum(scores, 1 - scores)
-    correct = (scores >= 0.5) == labels
+    correct = (scores >= HALF) == labels
     places = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
     return [
         {
@@ -72,25 +75,38 @@ def reliability(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
     ]
 
 
-def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
+def evaluate(labels: ArrayLike, scores: ArrayLike, threshold: float = HALF) -> dict[str, Any]:
     """Return how good the scores are: accuracy with its 95 % interval, precision, recall and F1 of positive, and more.
 
-    `labels` are 0 or 1, both present; `scores` lie between 0 and 1. `ece` is the expected calibration error over the
-    bins of `reliability`: the mean gap between confidence and accuracy, weighted by the bins' counts.
+    `labels` are 0 or 1, both present; `scores` lie between 0 and 1 and predict positive from the threshold on. `mcc` is
+    Matthews' correlation of labels and predictions (Matthews 1975), `average_precision` the area under the
+    precision-recall curve as a sum of steps. `ece` is the expected calibration error over the bins of `reliability`:
+    the mean gap between confidence and accuracy, weighted by the bins' counts.
     """
-    from sklearn.metrics import brier_score_loss, log_loss, precision_recall_fscore_support, roc_auc_score
+    from sklearn.metrics import (
+        average_precision_score,
+        balanced_accuracy_score,
+        brier_score_loss,
+        log_loss,
+        matthews_corrcoef,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
 
     labels, scores = np.asarray(labels), np.asarray(scores)
-    predicted = (scores >= 0.5).astype(int)
+    predicted = (scores >= threshold).astype(int)
     hits = int((predicted == labels).sum())
     precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, average="binary", zero_division=0.0)
     gaps = [part["count"] * abs(part["confidence"] - part["accuracy"]) for part in reliability(labels, scores)]
     return {
         **proportion("accuracy", hits, len(labels)),
+        "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
+        "mcc": float(matthews_corrcoef(labels, predicted)),
         "roc_auc": float(roc_auc_score(labels, scores)),
+        "average_precision": float(average_precision_score(labels, scores)),
         "log_loss": float(log_loss(labels, scores)),
         "brier": float(brier_score_loss(labels, scores)),
         "ece": sum(gaps) / len(labels),
@@ -99,11 +115,11 @@ def evaluate(labels: ArrayLike, scores: ArrayLike) -> dict[str, Any]:
     }
 
 
-def confusion(labels: ArrayLike, scores: ArrayLike) -> list[dict[str, Any]]:
+def confusion(labels: ArrayLike, scores: ArrayLike, threshold: float = HALF) -> list[dict[str, Any]]:
     """Count the reviews of each actual and predicted label."""
     from sklearn.metrics import confusion_matrix
 
-    counts = confusion_matrix(labels, np.asarray(scores) >= 0.5, labels=[0, 1])
+    counts = confusion_matrix(labels, np.asarray(scores) >= threshold, labels=[0, 1])
     return [
         {"actual": LABELS[actual], "predicted": LABELS[predicted], "count": int(counts[actual, predicted])}
         for actual in LABELS

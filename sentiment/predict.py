@@ -35,6 +35,7 @@ from sentiment.core.params import load_preprocessing
 from sentiment.core.reading import Reading
 from sentiment.core.schemas import validate
 from sentiment.core.workers import cores
+from sentiment.model.decision import load_decision
 from sentiment.scoring import journal, records
 from sentiment.scoring.claim import claimed
 from sentiment.scoring.directory import in_this_process, score_all
@@ -80,7 +81,8 @@ def options_of(arguments: Namespace) -> Options:
     columns = arguments.columns and [name.strip() for name in arguments.columns.split(",")]
     said = {"encoding": arguments.encoding, "delimiter": arguments.delimiter, "columns": columns}
     reading = validate(Reading, said, "the options")
-    return Options(arguments.text, arguments.label, arguments.prefix, arguments.format, reading)
+    threshold = load_decision(arguments.model).threshold
+    return Options(arguments.text, arguments.label, arguments.prefix, arguments.format, reading, threshold)
 
 
 def require_format(name: str, given: str | None, option: str) -> None:

@@ -3,7 +3,7 @@
 Reads   data/subsampled/{train,test}.parquet
 Writes  metrics/baseline.json                             as evaluate
         data/predictions/baseline.parquet                 id, label, score (the probability of positive)
-        plots/baseline/{confusion,roc,reliability}.json
+        plots/baseline/{confusion,roc,reliability,risk_coverage}.json
 
     python -m stages.baseline
 """

@@ -34,7 +34,8 @@ def main() -> None:
 
     behaviour = load_behaviour(CHECKS)
     fix_bits(params)
-    table = score_cases(behaviour, Scorer(MODEL, params).score_texts)
+    scorer = Scorer(MODEL, params)
+    table = score_cases(behaviour, scorer.score_texts, scorer.decision.threshold)
     capabilities, checks = failure_rates(table)
     write_parquet(PREDICTIONS, pa.Table.from_pandas(table, preserve_index=False))
     write_json(PLOT, points("check", checks, "failure_rate"))

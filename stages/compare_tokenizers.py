@@ -98,9 +98,10 @@ def main() -> None:
     torch.set_num_threads(params.threads)
     ids = [review.input_ids for review in scorer.encode(unseen)]
     numberings = [ids, *(renumber(ids, scorer.encode.tokenizer, seed) for seed in seeds)]
-    verdicts = np.stack([scorer.score(numbers) >= 0.5 for numbers in numberings]) == validation.label.to_numpy()
-    fine_tuned = {"own": accuracy(verdicts[:1]), "wrong": accuracy(verdicts[1:])}
-    print(f"fine-tuned model: accuracy {verdicts[0].mean():.3f}, with wrong ids {verdicts[1:].mean():.3f}")
+    verdicts = np.stack([scorer.decision.positive(scorer.score(numbers)) for numbers in numberings])
+    right = verdicts == validation.label.to_numpy()
+    fine_tuned = {"own": accuracy(right[:1]), "wrong": accuracy(right[1:])}
+    print(f"fine-tuned model: accuracy {right[0].mean():.3f}, with wrong ids {right[1:].mean():.3f}")
     with replacing(TOKENIZERS) as folder:
         for name, backend in backends.items():
             path = folder / f"{name}.json"

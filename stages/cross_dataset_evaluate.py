@@ -54,6 +54,7 @@ def main() -> None:
     from sentiment.text.spelling import Spelled, warning
 
     scorer = Scorer(MODEL, params)
+    threshold = scorer.decision.threshold
 
     def score(reviews: "pa.Table") -> tuple["NDArray[np.float64]", "Spelled"]:
         encoded = list(scorer.encode(reviews["text"].to_pylist()))
@@ -71,13 +72,13 @@ def main() -> None:
             folder.mkdir()
         for (name, (reviews, counts)), (scores, spelled) in zip(unseen.items(), scored, strict=True):
             labels = reviews["label"].to_numpy()
-            figures = evaluate(labels, scores)
+            figures = evaluate(labels, scores, threshold)
             write_predictions(predictions / f"{name}.parquet", reviews, scores)
             write_json(metrics / f"{name}.json", figures | counts)
             low, high = figures["accuracy_low"], figures["accuracy_high"]
             point = {"dataset": name, "accuracy": figures["accuracy"], "low": low, "high": high, "n": figures["n"]}
             accuracies.append(point)
-            confusions += [{"dataset": name} | count for count in confusion(labels, scores)]
+            confusions += [{"dataset": name} | count for count in confusion(labels, scores, threshold)]
             print(f"{name}: {summary(figures)}")
             if strange := spelled.strange(scorer.preprocessing.spelling):
                 print(warning(f"warning: the reviews of {name}", strange))

@@ -2,10 +2,11 @@
 
 Reads   models/sentiment/, data/tokenized/test.parquet, data/subsampled/test.parquet, metrics/train.json
 Writes  metrics/evaluate.json                                accuracy with its interval, F1, ROC-AUC, calibration with
-                                                             the temperature and without
+                                                             the temperature and without, coverage at some accuracies,
+                                                             and what the answers outside the zone of doubt are worth
         data/predictions/test.parquet                        id, label, score (the probability of positive)
         data/predictions/errors.md                           the most confident errors
-        plots/evaluate/{confusion,roc,reliability}.json
+        plots/evaluate/{confusion,roc,reliability,risk_coverage}.json
         plots/evaluate/slices.json                           accuracy by length, negation, capitals and so on
 
 Several processes share the reviews, as in train.
@@ -55,17 +56,19 @@ def main() -> None:
     reviews["score"] = write_evaluation(
         encoded,
         scores_of(logits),
+        threshold=scorer.decision.threshold,
         uncalibrated=scores_of(logits * temperature),
+        unsure=scorer.decision.unsure,
         metrics=METRICS,
         predictions=PREDICTIONS,
         plots=PLOTS,
     )
 
-    correct = ((reviews.score >= 0.5) == reviews.label).to_numpy()
+    correct = scorer.decision.positive(reviews.score) == reviews.label.to_numpy()
     truncated = encoded["tokens"].to_numpy() > scorer.preprocessing.tokenize.max_length
     write_json(PLOTS / "slices.json", points("slice", slices(reviews.text, correct, truncated)))
     with replacing(ERRORS) as file:
-        file.write_text(errors(reviews), encoding="utf-8", newline="\n")
+        file.write_text(errors(reviews, scorer.decision.threshold), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Reads   models/sentiment/, data/tokenized/validation.parquet, data/tokenized/test.parquet
 Writes  models/exported/       onnx/model_quantized.onnx, config.json, tokenizer.json, tokenizer_config.json, as the
                                hub's loaders of such graphs expect them; serving.json (labels, special tokens),
-                               preprocessing.json, provenance.json, README.md; sentiment/serving/predictor.py loads
-                               them without torch
+                               preprocessing.json, decision.json, provenance.json, README.md;
+                               sentiment/serving/predictor.py loads them without torch
         metrics/export.json    accuracy of both models on the test reviews, their agreement, the sizes of their graphs
 
 It fails when the exported model is not faithful to the original one, and warns where too few test reviews leave that
@@ -22,7 +22,7 @@ from sentiment.core.files import replacing, write_json
 from sentiment.core.labels import LABELS
 from sentiment.core.params import PREPROCESSING, load_params, load_preprocessing
 from sentiment.core.parquet import read_parquet
-from sentiment.model.length_drift import FILE, load_length_drift
+from sentiment.model import decision, length_drift
 from sentiment.model.reproducible import fix_bits
 from sentiment.serving.predictor import GRAPH, SERVING, TOKENIZER, Predictor, Serving
 
@@ -37,7 +37,7 @@ OBSERVED = 128
 
 
 def write_companions(model: Path, folder: Path) -> None:
-    """Write what a trained model's graph needs beside it: configuration, tokenizer, labels, preprocessing, drift."""
+    """Write what a trained model's graph needs beside it: configuration, tokenizer, labels, and what it goes by."""
     from sentiment.model.loading import plain_config
     from sentiment.text.encoding import Encoder, load_tokenizer
 
@@ -46,7 +46,8 @@ def write_companions(model: Path, folder: Path) -> None:
     encode = Encoder(load_tokenizer(model), preprocessing.tokenize, preprocessing.emoji).bare()
     serving = Serving(labels=list(LABELS.values()), special_tokens=encode.special)
     write_json(folder / SERVING, serving.model_dump())
-    for name in (TOKENIZER, "tokenizer_config.json", PREPROCESSING, "provenance.json", FILE):
+    further = (PREPROCESSING, decision.FILE, length_drift.FILE, "provenance.json")
+    for name in (TOKENIZER, "tokenizer_config.json", *further):
         if (model / name).exists():
             shutil.copyfile(model / name, folder / name)
     (folder / GRAPH).parent.mkdir()
@@ -74,9 +75,10 @@ def main() -> None:
     model = load(MODEL)
     sequences, labels = reviews["input_ids"].to_pylist(), reviews["label"].to_numpy()
     logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision="fp32")
-    if drift := load_length_drift(MODEL):
+    if drift := length_drift.load_length_drift(MODEL):
         logits = drift.correct(logits, [len(ids) for ids in sequences])
-    original = scores_of(logits) >= 0.5
+    positive = decision.load_decision(MODEL).positive
+    original = positive(scores_of(logits))
     graph = to_onnx(model, padding.side)
     largest = largest_values(graph, tqdm(observed, desc="observe", delay=1), params.threads)
 
@@ -84,10 +86,11 @@ def main() -> None:
         predictor = Predictor(folder, params.threads)
         chunks = [sequences[start : start + CHUNK] for start in range(0, len(sequences), CHUNK)]
         scores = np.concatenate([predictor.score(chunk) for chunk in tqdm(chunks, desc="compare", delay=1)])
+        verdicts = positive(scores)
         return {
             "accuracy_fp32": float((original == labels).mean()),
-            "accuracy_int8": float(((scores >= 0.5) == labels).mean()),
-            "agreement": float(((scores >= 0.5) == original).mean()),
+            "accuracy_int8": float((verdicts == labels).mean()),
+            "agreement": float((verdicts == original).mean()),
             "bytes_fp32": graph.ByteSize(),
             "bytes_int8": (folder / GRAPH).stat().st_size,
             "n": len(labels),

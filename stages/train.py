@@ -6,9 +6,10 @@ Reads   data/tokenized/{train,validation,validation_sentences}.parquet, data/tok
         models/pretrained/
 Writes  models/sentiment/     weights (safetensors), calibrated; tokenizer, config, preprocessing.json, provenance.json,
                               README.md; architecture.py where the pooling is mean, for who has not this project;
-                              length_drift.json where the bias is corrected by length
+                              decision.json: threshold and zone of doubt; length_drift.json where the bias is
+                              corrected by length
         metrics/train.json    steps, the best one, the shift of the bias and its drift, the model's validation
-                              metrics, the temperature; no clock times
+                              metrics, the temperature, the decision; no clock times
         plots/training/       curves of loss, learning rate and validation, written while it trains
 
 An interrupted training is resumed by the same command from its newest checkpoint (checkpoints/, or
@@ -113,15 +114,16 @@ def write_model(
     card: str,
 ) -> None:
     """Write the folder of the trained model, which is whole or absent."""
-    from sentiment.model.length_drift import FILE
+    from sentiment.model import decision, length_drift
     from sentiment.model.loading import PROVENANCE, save
     from sentiment.text.encoding import load_tokenizer
 
     with replacing(MODEL) as folder:
         # Loaded afresh: a tokenizer that was used remembers the last truncation and padding.
         save(model, load_tokenizer(PRETRAINED), preprocessing, folder)
+        write_json(folder / decision.FILE, metrics["decision"])
         if "length_drift" in metrics:
-            write_json(folder / FILE, metrics["length_drift"])
+            write_json(folder / length_drift.FILE, metrics["length_drift"])
         outputs = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
         write_json(folder / PROVENANCE, provenance | {"outputs": outputs})
         (folder / "README.md").write_text(card, encoding="utf-8", newline="\n")

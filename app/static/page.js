@@ -48,9 +48,10 @@ async function ask(path, text) {
 async function read(text, mine) {
   request = new AbortController();
   try {
-    const { predictions } = await ask("predict", text);
+    const { decision, predictions } = await ask("predict", text);
     if (mine !== turn) return;
     find("status").textContent = "";
+    for (const end of ["low", "high"]) find("scale").style.setProperty(`--${end}`, decision[end]);
     show(predictions[0]);
     later(() => explain(text, mine), EXPLAIN_AFTER);
   } catch (error) {
@@ -87,11 +88,12 @@ function forget() {
 }
 
 const kindOf = (prediction) => (prediction.unsure ? "unsure" : prediction.sentiment);
+const certaintyOf = ({ sentiment, score }) => percent(sentiment === "positive" ? score : 1 - score);
 const percent = (share) => `${Math.min(99, Math.round(100 * share))} %`;
 
 function show(prediction) {
   const { sentiment, score, unsure, strange } = prediction;
-  const confidence = percent(Math.max(score, 1 - score));
+  const confidence = certaintyOf(prediction);
   const verdict = find("verdict");
   verdict.dataset.kind = kindOf(prediction);
   delete verdict.dataset.busy;
@@ -136,7 +138,7 @@ function part({ text, prediction }) {
   const item = document.createElement("li");
   const verdict = document.createElement("b");
   item.className = kindOf(prediction);
-  verdict.textContent = `${kindOf(prediction)} ${percent(Math.max(prediction.score, 1 - prediction.score))}`;
+  verdict.textContent = `${kindOf(prediction)} ${certaintyOf(prediction)}`;
   const quote = document.createElement("span");
   quote.textContent = text.trim();
   item.append(verdict, quote);

@@ -3,8 +3,8 @@
 A run is an experiment, a branch, a tag, a commit, or `workspace` (the files as they are now). Everything is read from
 git and the DVC cache; nothing is checked out, run or written.
 
-Reads   data/predictions/, data/subsampled/test.parquet, data/cross/, models/sentiment/preprocessing.json, params.yaml,
-        dvc.lock
+Reads   data/predictions/, data/subsampled/test.parquet, data/cross/, models/sentiment/preprocessing.json,
+        metrics/train.json, params.yaml, dvc.lock
 Prints  per dataset: both accuracies, their difference with its interval, McNemar's exact p, the reviews whose verdict
         flipped; and the parameters that differ. Datasets without the same reviews in both runs are refused, and so are
         runs whose predictions are older than their data or parameters, as after `dvc exp run subsample`.
@@ -40,6 +40,7 @@ def main() -> None:
     from sentiment.comparison.significance import changed_parameters, compare, flips, pair
 
     results, refused = {}, []
+    thresholds = a.threshold, b.threshold
     common = [dataset for dataset in a.datasets if dataset in b.datasets]
     for dataset in common:
         a.require_fresh(dataset)
@@ -51,7 +52,8 @@ def main() -> None:
         except UserError as error:
             refused.append(str(error))
             continue
-        results[dataset] = compare(pairs) | {"flips": flips(pairs, a.texts(dataset), FLIPS)}
+        found = compare(pairs, thresholds)
+        results[dataset] = found | {"flips": flips(pairs, a.texts(dataset), FLIPS, thresholds)}
 
     report = {
         "a": {"name": a.name, "revision": a.revision},

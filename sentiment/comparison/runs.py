@@ -10,11 +10,13 @@ from sentiment.comparison.freshness import what_changed
 from sentiment.core.errors import UserError, reason
 from sentiment.core.params import Cleaning
 from sentiment.core.schemas import validate
+from sentiment.metrics import HALF
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WORKSPACE = "workspace"
+TRAINING = "metrics/train.json"
 
 
 class Run:
@@ -73,6 +75,12 @@ class Run:
     def predictions(self, dataset: str) -> "pd.DataFrame":
         """Return id, label and score of each review of the test split, or of a cross dataset."""
         return self.table(predictions_of(dataset), ["id", "label", "score"])
+
+    @property
+    def threshold(self) -> float:
+        """Return the score from which on the run's model says positive, which older runs do not tell: 0.5."""
+        training = json.loads(self.read(TRAINING)) if self.files.exists(TRAINING) else {}
+        return float(training.get("decision", {}).get("threshold", HALF))
 
     def texts(self, dataset: str) -> dict[str, str]:
         """Return the texts of a dataset by id, cleaned as the model read them."""

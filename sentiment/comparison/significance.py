@@ -7,10 +7,12 @@ import pandas as pd
 
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
-from sentiment.metrics import proportion
+from sentiment.metrics import HALF, proportion
 
 RESAMPLES = 10_000
 SEED = 0
+Thresholds = tuple[float, float]
+"""From which scores on run A, and run B, says positive."""
 
 
 def pair(a: pd.DataFrame, b: pd.DataFrame, dataset: str) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def pair(a: pd.DataFrame, b: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return pairs.rename(columns={"label_a": "label"})[["id", "label", "score_a", "score_b"]]
 
 
-def compare(pairs: pd.DataFrame) -> dict[str, Any]:
+def compare(pairs: pd.DataFrame, thresholds: Thresholds = (HALF, HALF)) -> dict[str, Any]:
     """Return both accuracies and their difference, B's less A's, with 95 % intervals, and McNemar's exact p.
 
     The accuracies have Wilson intervals, the difference the percentile interval of a paired bootstrap (Efron and
@@ -43,7 +45,7 @@ def compare(pairs: pd.DataFrame) -> dict[str, Any]:
     """
     from scipy.stats import binomtest
 
-    right_a, right_b = _right(pairs)
+    right_a, right_b = _right(pairs, thresholds)
     n = len(pairs)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     both = int((right_a & right_b).sum())
@@ -64,12 +66,14 @@ def compare(pairs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def flips(pairs: pd.DataFrame, texts: dict[str, str], size: int) -> dict[str, list[dict[str, Any]]]:
+def flips(
+    pairs: pd.DataFrame, texts: dict[str, str], size: int, thresholds: Thresholds = (HALF, HALF)
+) -> dict[str, list[dict[str, Any]]]:
     """Return the reviews that only A, and those that only B, gets right: at most `size` each, the surest first.
 
     The surest are those on which both runs together are most certain of their opposite verdicts.
     """
-    right_a, right_b = _right(pairs)
+    right_a, right_b = _right(pairs, thresholds)
     surest = pairs.assign(distance=(pairs.score_a - pairs.score_b).abs())
     surest = surest.sort_values(["distance", "id"], ascending=[False, True])
     return {
@@ -87,9 +91,10 @@ def flips(pairs: pd.DataFrame, texts: dict[str, str], size: int) -> dict[str, li
     }
 
 
-def _right(pairs: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
+def _right(pairs: pd.DataFrame, thresholds: Thresholds) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
     """Say which reviews A and which B gets right."""
-    return (pairs.score_a >= 0.5) == pairs.label, (pairs.score_b >= 0.5) == pairs.label
+    a, b = thresholds
+    return (pairs.score_a >= a) == pairs.label, (pairs.score_b >= b) == pairs.label
 
 
 def changed_parameters(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -90,6 +90,7 @@ class Train(Strict):
     device_batch_size: Count | None
     warmup_share: float = Field(ge=0, le=0.5)
     scheduler: Literal["linear", "cosine", "constant"]
+    class_weights: Literal["none", "balanced"]
     averaging: float = Field(ge=0, lt=1)
     runs: int = Field(ge=1, le=100)
     pretrained_share: float = Field(ge=0, lt=1)
@@ -169,6 +170,16 @@ class Preprocessing(Strict):
 
 class Evaluate(Strict):
     batch_size: Count
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["fitted"]
+    maximize: Literal["balanced_accuracy", "f1", "mcc", "accuracy"]
+    sure_at: float = Field(ge=0.5, lt=1)
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _a_number_or_fitted(cls, value: Any) -> Any:
+        if value != "fitted" and not (type(value) is float and 0 < value < 1):
+            raise PydanticCustomError("threshold", "fitted or a number between 0 and 1")
+        return value
 
 
 class CrossDatasetEvaluate(Strict):

@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 from sentiment.core.errors import UserError
 from sentiment.core.labels import LABELS
 from sentiment.core.schemas import Name, Strict, read_yaml, validate
-from sentiment.metrics import as_written, proportion
+from sentiment.metrics import HALF, as_written, proportion
 
 CASES = 30
 """At most this many are drawn for a check, equally many from each of its templates."""
@@ -136,10 +136,12 @@ def cases(behaviour: Behaviour) -> Iterator[dict[str, Any]]:
                 }
 
 
-def score_cases(behaviour: Behaviour, score: Callable[[list[str]], NDArray[np.floating]]) -> pd.DataFrame:
+def score_cases(
+    behaviour: Behaviour, score: Callable[[list[str]], NDArray[np.floating]], threshold: float = HALF
+) -> pd.DataFrame:
     """Score every case; return the columns of `cases` and score, changed_score (NaN for MFT), failed.
 
-    `score` returns the probability of positive for each of a list of texts.
+    `score` returns the probability of positive for each of a list of texts; from the threshold on that is the verdict.
     """
     table = pd.DataFrame(cases(behaviour)).astype({"label": "Int8"})
     texts = pd.concat([table.review, table.changed]).dropna().unique().tolist()
@@ -149,8 +151,8 @@ def score_cases(behaviour: Behaviour, score: Callable[[list[str]], NDArray[np.fl
     positive = table.label.eq(1).fillna(value=False).to_numpy(bool)
     towards_label = (table.changed_score - table.score) * np.where(positive, 1, -1)
     failures = {
-        "MFT": (table.score >= 0.5) != positive,
-        "INV": (table.score >= 0.5) != (table.changed_score >= 0.5),
+        "MFT": (table.score >= threshold) != positive,
+        "INV": (table.score >= threshold) != (table.changed_score >= threshold),
         "DIR": towards_label < -TOLERANCE,
     }
     table["failed"] = np.select([table.kind == kind for kind in failures], list(failures.values())).astype(bool)

@@ -1,5 +1,6 @@
 """What evaluations write: metrics, predictions, and the data of plots."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from sentiment.core.files import write_json
 from sentiment.core.parquet import write_parquet
-from sentiment.metrics import as_written, confusion, evaluate, reliability, roc
+from sentiment.evaluation.selective import risk_coverage, selective, sure_answers
+from sentiment.metrics import HALF, as_written, confusion, evaluate, reliability, roc
 
 CALIBRATION = ("ece", "brier", "log_loss")
 """The metrics that a temperature changes."""
@@ -22,22 +24,31 @@ def write_evaluation(
     metrics: Path,
     predictions: Path,
     plots: Path,
+    threshold: float = HALF,
     uncalibrated: NDArray[np.floating] | None = None,
+    unsure: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
 ) -> NDArray[np.float64]:
     """Evaluate the scores of reviews (id, label), and write what people, `dvc metrics` and `dvc plots` read.
 
-    `predictions` gets id, label and score, the probability of positive; `plots` gets confusion.json, roc.json and
-    reliability.json. If `uncalibrated` scores are given, the metrics say how well calibrated those were. Returns the
-    scores as written.
+    `predictions` gets id, label and score, the probability of positive, which is said from the threshold on; `plots`
+    gets confusion.json, roc.json, reliability.json and risk_coverage.json. If `uncalibrated` scores are given, the
+    metrics say how well calibrated those were; if `unsure` says of which scores a model is, what its other answers are
+    worth. Returns the scores as written.
     """
     labels = reviews["label"].to_numpy()
     scores = as_written(scores)
-    figures = evaluate(labels, scores)
+    figures = evaluate(labels, scores, threshold) | selective(labels, scores, threshold)
     if uncalibrated is not None:
         before = evaluate(labels, as_written(uncalibrated))
         figures["uncalibrated"] = {name: before[name] for name in CALIBRATION}
-    curves = {"confusion": confusion, "roc": roc, "reliability": reliability}
-    drawn = {name: curve(labels, scores) for name, curve in curves.items()}
+    if unsure is not None:
+        figures["sure"] = sure_answers(labels, scores, unsure(scores), threshold)
+    drawn = {
+        "confusion": confusion(labels, scores, threshold),
+        "roc": roc(labels, scores),
+        "reliability": reliability(labels, scores),
+        "risk_coverage": risk_coverage(labels, scores, threshold),
+    }
 
     write_predictions(predictions, reviews, scores)
     for name, points in drawn.items():

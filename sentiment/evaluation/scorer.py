@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sentiment.core.params import Params, load_preprocessing
 from sentiment.metrics import scores_of
+from sentiment.model.decision import load_decision
 from sentiment.model.device import device
 from sentiment.model.length_drift import load_length_drift
 from sentiment.model.loading import load
@@ -30,6 +31,7 @@ class Scorer:
         self.encode = Encoder(tokenizer, self.preprocessing.tokenize, self.preprocessing.emoji)
         self.padding = Padding.of(tokenizer)
         self.length_drift = load_length_drift(folder)
+        self.decision = load_decision(folder)
         self.model = load(folder).to(device(params.device))
 
     def logits(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.floating]:

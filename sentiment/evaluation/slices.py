@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sentiment.core.labels import LABELS
 from sentiment.evaluation.quoting import escape_markdown, quote
-from sentiment.metrics import proportion
+from sentiment.metrics import HALF, proportion
 
 BANDS = {"1-20": 20, "21-50": 50, "51-100": 100, "101-200": 200, "over 200": np.inf}
 """The most words in each band of lengths."""
@@ -54,10 +54,11 @@ def slices(text: pd.Series, correct: NDArray[np.bool_], truncated: NDArray[np.bo
     }
 
 
-def errors(reviews: pd.DataFrame) -> str:
+def errors(reviews: pd.DataFrame, threshold: float = HALF) -> str:
     """Return a Markdown list of the ERRORS most confident errors among the reviews (id, text, label, score)."""
-    reviews = reviews.assign(certainty=np.maximum(reviews.score, 1 - reviews.score))
-    wrong = reviews[(reviews.score >= 0.5) != reviews.label]
+    positive = reviews.score >= threshold
+    reviews = reviews.assign(certainty=np.where(positive, reviews.score, 1 - reviews.score))
+    wrong = reviews[positive != reviews.label]
     listed = wrong.sort_values(["certainty", "id"], ascending=[False, True]).head(ERRORS)
     lines = [
         f"- **{LABELS[1 - row['label']]}, {row['certainty']:.3f}** but labelled {LABELS[row['label']]} ({row['id']}): "

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from sentiment.core.params import Params
+from sentiment.metrics import HALF
 
 CARD = """\
 ---
@@ -45,6 +46,9 @@ classify("So bad 👎"{cut})
 The tokenizer cleans texts and names emoji as in training, if it is not one that is written in Python. The scores are
 calibrated: the logits were divided by {temperature:.3f}, a temperature that is part of the weights.{drift}
 
+## Verdicts
+{verdicts}
+
 ## Limits
 - It learnt from `{params.dataset}` only; the pipeline's `metrics/cross/` tell how it does on other reviews.
 - Two labels: a neutral or mixed review is forced into one of them, often with misplaced confidence.
@@ -65,6 +69,14 @@ BIAS = " To lean to neither side on sentences, {bias_shift:+.3f} was then added 
 DRIFT = """
 For each factor of e from {tokens:.0f} tokens on, positive's log odds drift by {slope:+.3f} (`length_drift.json`), which
 is to be taken off the logits: the lines above do not."""
+AT_HALF = "A review is called positive where that is the likelier label."
+AT_THRESHOLD = """\
+A review is called positive from a score of {threshold:.3f} on (`decision.json`). Only the project knows: what loads the
+model without it, as the lines above do, names the likelier label, as if the threshold were 0.5."""
+ZONE = """\
+Between scores of {low:.3f} and {high:.3f} (`decision.json`) a verdict is unsure: there fewer than {sure_at:.0%} of
+those on the validation reviews were right."""
+NO_ZONE = "At every score {sure_at:.0%} or more of the verdicts on the validation reviews were right: none is unsure."
 AVERAGE = "The average of {runs} trainings, of {steps} steps together, each taken where it validated best"
 
 
@@ -95,7 +107,14 @@ def model_card(params: Params, origin: dict[str, str], sizes: dict[str, int], me
         accuracy=metrics["validation"]["accuracy"],
         log_loss=metrics["validation"]["log_loss"],
         temperature=metrics["temperature"],
+        verdicts=_verdicts(metrics["decision"], params.evaluate.sure_at),
     )
+
+
+def _verdicts(decision: dict[str, float], sure_at: float) -> str:
+    threshold = AT_HALF if decision["threshold"] == HALF else AT_THRESHOLD
+    zone = ZONE if decision["low"] < decision["high"] else NO_ZONE
+    return f"{threshold} {zone}".format(**decision, sure_at=sure_at)
 
 
 LOADERS = """\

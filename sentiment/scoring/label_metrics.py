@@ -8,7 +8,7 @@ from typing import Any
 from sentiment.core.errors import UserError, abridge
 from sentiment.core.labels import LABELS, PLAIN, label_name
 from sentiment.core.schemas import Strict
-from sentiment.metrics import evaluate
+from sentiment.metrics import HALF, evaluate
 from sentiment.sources.label_reader import declared_labels
 
 LISTED = 10
@@ -35,9 +35,9 @@ class Measured(Strict):
 class LabelMetrics:
     """The labels of a file's scored rows beside their scores. Rows whose label is null or blank are left out."""
 
-    def __init__(self, path: Path, source: str, column: str) -> None:
+    def __init__(self, path: Path, source: str, column: str, threshold: float = HALF) -> None:
         """Take a file and its name for people; a parquet file may declare what its labels mean."""
-        self.source, self.column = source, column
+        self.source, self.column, self.threshold = source, column, threshold
         self.labels, self.scores = array("b"), array("d")
         self.seen: dict[str, None] = {}
         self.unknown = False
@@ -77,7 +77,7 @@ class LabelMetrics:
         if fault := self._why_none():
             return Measured(asked=asked, sentence=f"no metrics: {fault}")
         try:
-            metrics = evaluate(self.labels, self.scores)
+            metrics = evaluate(self.labels, self.scores, self.threshold)
         except ModuleNotFoundError as error:
             # What serves the model has fewer packages than what makes it.
             lacking = f"no metrics: they need {error.name}, one of the packages of requirements.txt"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sentiment.core.errors import UserError, abridge
 from sentiment.core.labels import LABELS
 from sentiment.core.texts import MAX_CHARACTERS
-from sentiment.metrics import as_written
+from sentiment.metrics import HALF, as_written
 from sentiment.scoring.added_columns import PLAIN, AddedColumns
 from sentiment.tables.reader import Batch, Reader
 from sentiment.tables.rows import BadRow
@@ -64,7 +64,13 @@ def extend(schema: pa.Schema, added: AddedColumns = PLAIN) -> pa.Schema:
 
 
 def score_rows(
-    reader: Reader, score: Score, text: str, added: AddedColumns = PLAIN, mapping: Mapping = map
+    reader: Reader,
+    score: Score,
+    text: str,
+    added: AddedColumns = PLAIN,
+    mapping: Mapping = map,
+    *,
+    threshold: float = HALF,
 ) -> Iterator[tuple[pa.Table, list[BadRow]]]:
     """Yield the rows that have a text, with what is added to them, and the others, a batch at a time.
 
@@ -74,7 +80,7 @@ def score_rows(
     schema = extend(reader.contents.schema, added)
     for batch, good, faults, found in _ahead(_begin(batch, score, text, mapping) for batch in reader):
         scores = as_written([float(value) for chunk in found for value in chunk])
-        names = [LABELS[int(probability >= 0.5)] for probability in scores]
+        names = [LABELS[int(probability >= threshold)] for probability in scores]
         columns = batch.table.take(pa.array(good, pa.int64())).columns
         bad = [
             BadRow(int(batch.numbers[place]), reason, _values_of(batch.table.slice(place, 1)))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.reading import Reading
+from sentiment.metrics import HALF
 from sentiment.scoring.added_columns import name_added, renaming
 from sentiment.scoring.label_metrics import LabelMetrics, Measured
 from sentiment.scoring.rows import Mapping, check, extend, score_rows
@@ -25,13 +26,17 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class Options:
-    """What is said of all files to score: their columns, how they are read, the prefix of what is added."""
+    """What all files to score share: their columns, how they are read, the prefix of what is added, the threshold.
+
+    That is the model's, from which on a score is a verdict of positive.
+    """
 
     text: str = "text"
     label: str | None = None
     prefix: str | None = None
     form: str | None = None
     reading: Reading = field(default_factory=Reading)
+    threshold: float = HALF
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def score_table(
     output, rejects = outputs
     set_aside = 0
     with open_writer(output, form, extend(contents.schema, added), contents.json) as write:
-        for table, bad in score_rows(reader, score, options.text, added, scorer.mapping):
+        for table, bad in score_rows(reader, score, options.text, added, scorer.mapping, threshold=options.threshold):
             write(table)
             for row in bad:
                 rejects.write(row.as_json().encode())
@@ -117,7 +122,7 @@ def score_table(
 def metrics_of(path: Path, name: str, columns: Sequence[str], options: Options) -> LabelMetrics | None:
     """Return the metrics of the column of labels that was asked for, or of one that is called so."""
     label = options.label or (LABEL if LABEL in columns else None)
-    return LabelMetrics(path, name, label) if label else None
+    return LabelMetrics(path, name, label, options.threshold) if label else None
 
 
 def measured(metrics: LabelMetrics | None, options: Options) -> Measured:

@@ -17,6 +17,7 @@ from sentiment.core.params import load_preprocessing
 from sentiment.core.schemas import Strict, read_yaml, validate
 from sentiment.core.texts import is_text
 from sentiment.metrics import scores_of
+from sentiment.model.decision import load_decision
 from sentiment.model.length_drift import load_length_drift
 from sentiment.text.cleaning import clean
 from sentiment.text.emoji import EmojiNames
@@ -60,6 +61,7 @@ class Predictor:
             raise UserError(f"{folder} is missing: dvc repro makes it")
         self.preprocessing = load_preprocessing(folder)
         self.length_drift = load_length_drift(folder)
+        self.decision = load_decision(folder)
         serving = validate(Serving, read_yaml(folder / SERVING), folder / SERVING)
         self.labels = serving.labels
         with _loading(folder, TOKENIZER):
@@ -75,7 +77,11 @@ class Predictor:
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Return each text's label and its score."""
-        return [(self.labels[int(score >= 0.5)], float(score)) for score in self.score_texts(texts)]
+        scores = self.score_texts(texts)
+        return [
+            (self.labels[int(positive)], float(score))
+            for positive, score in zip(self.decision.positive(scores), scores, strict=True)
+        ]
 
     def score_texts(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Score texts as they come: clean and encode them first, as those of the training were.

@@ -1,4 +1,8 @@
-"""Calibrate a trained classifier: correct its bias, and fold a temperature into the weights of its last layer."""
+"""Calibrate a trained classifier: correct its bias, fold a temperature into its last layer, fit how it decides.
+
+Bias and temperature become part of the weights. The threshold does not: scores that are moved so that it is 0.5 are no
+longer probabilities.
+"""
 
 from typing import Any
 
@@ -14,6 +18,7 @@ from sentiment.model.length_drift import LengthDrift
 from sentiment.model.prediction import predict
 from sentiment.text.encoding import Padding
 from sentiment.training.bias import correct_bias, length_drift
+from sentiment.training.decision import fit_decision
 from sentiment.training.layers import output_layer
 
 LIMITS = (0.05, 20.0)
@@ -58,7 +63,8 @@ def calibrate(
     """Correct the model's bias as train.correct_bias says, then divide its logits by the temperature that fits them.
 
     The tables hold `input_ids` and `label`. Returns bias_shift, length_drift (either only where it was corrected),
-    validation (accuracy and log loss, the latter before the temperature) and temperature.
+    temperature, decision (what is fitted to the scores that come of all these) and validation: accuracy, with that
+    threshold, and log loss, before the temperature.
     """
     found: dict[str, Any] = {}
     if params.train.correct_bias != "none":
@@ -69,10 +75,15 @@ def calibrate(
     if params.train.correct_bias == "by_length":
         drift = length_drift(sentences, validation, logits)
         logits = drift.correct(logits, [len(ids) for ids in sequences])
-    metrics = evaluate(labels, scores_of(logits))
-    found["validation"] = {name: metrics[name] for name in ("accuracy", "log_loss")}
-    found["temperature"] = fit_temperature(labels, logits)
-    divide_logits(model, found["temperature"])
+    temperature = found["temperature"] = fit_temperature(labels, logits)
+    divide_logits(model, temperature)
+    scores = scores_of(logits / temperature)
+    decision = fit_decision(labels, scores, params.evaluate)
+    found["decision"] = decision.model_dump()
+    found["validation"] = {
+        "accuracy": float((decision.positive(scores) == labels).mean()),
+        "log_loss": evaluate(labels, scores_of(logits))["log_loss"],
+    }
     if drift:
-        found["length_drift"] = LengthDrift(slope=drift.slope / found["temperature"], tokens=drift.tokens).model_dump()
+        found["length_drift"] = LengthDrift(slope=drift.slope / temperature, tokens=drift.tokens).model_dump()
     return found

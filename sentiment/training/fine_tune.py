@@ -36,6 +36,7 @@ from sentiment.training.batches import LengthBucketSampler, OwnBatches
 from sentiment.training.budget import TimeLimit, fitting_steps, measured_speed
 from sentiment.training.callbacks import LiveCurves, LossScale, Progress, SaveWhenInterrupted, Validations
 from sentiment.training.checkpoints import newest_complete
+from sentiment.training.class_weights import WeightedLoss
 from sentiment.training.gradients import Portions, accumulate
 
 WEIGHT_DECAY = 0.01
@@ -210,6 +211,7 @@ def fine_tune(
         train_dataset=dataset,
         eval_dataset=shortest_first(validation),
         compute_metrics=partial(compute_metrics, dtype=arithmetic(params.precision, model.device)),
+        compute_loss_func=WeightedLoss(train["label"].to_numpy()) if params.train.class_weights == "balanced" else None,
         callbacks=[
             Validations(sampler.steps_per_epoch, params.train.validations_per_epoch),
             TimeLimit(params.train, costs[:steps]),

@@ -20,6 +20,7 @@ from fastapi.testclient import TestClient
 
 from app.server import build
 from app.settings import PREFIX, Settings
+from sentiment.core.files import write_json
 from sentiment.serving.predictor import Predictor
 from sentiment.text.normalization import without_normalization
 from tests.app.visit import Visit
@@ -55,6 +56,7 @@ def settings(
     # A tiny model is never sure; with this it is, here and there.
     divide_logits(model, 0.1)
     export_model(model, trained_once, folder / "model", encoded, padding)
+    write_json(folder / "model" / "decision.json", {"threshold": 0.45, "low": 0.3, "high": 0.8})
     tiny = Tokenizer.from_file(str(folder / "model" / "tokenizer.json"))
     without_normalization(tiny)
     tiny.save(str(folder / "tokenizers" / "tiny.json"))

@@ -8,12 +8,16 @@ from itertools import compress
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api import Prediction
 from app.explanation import MOST, explain, variations
 from app.server import build
 from app.settings import MAX_CHARACTERS, Settings
+from sentiment.model.decision import Decision
 from sentiment.serving.predictor import Predictor
 from tests.app.monitoring import sample
 
+DECISION = {"threshold": 0.45, "low": 0.3, "high": 0.8}
+"""What the fixture saves beside the served model."""
 PREDICT, EXPLAIN = "/api/v1/predict", "/api/v1/explain"
 NASTY = [
     "\x00 good \x00",
@@ -31,9 +35,10 @@ def test_one_text_gets_the_models_score(client: TestClient, predictor: Predictor
 
     assert answer.status_code == 200
     (found,) = answer.json()["predictions"]
-    unsure = 0.35 < score < 0.65
+    unsure = bool(predictor.decision.unsure(score))
     assert found == {"sentiment": label, "score": round(score, 6), "unsure": unsure, "strange": False}
     assert re.fullmatch("[0-9a-f]{12}", answer.json()["model"])
+    assert answer.json()["decision"] == client.get("/api/v1/model").json()["decision"] == DECISION
 
 
 def test_several_texts_get_their_scores_in_their_order(client: TestClient, predictor: Predictor) -> None:
@@ -43,6 +48,14 @@ def test_several_texts_get_their_scores_in_their_order(client: TestClient, predi
     assert answer.status_code == 200
     scores = [found["score"] for found in answer.json()["predictions"]]
     assert scores == predictor.score_texts(texts).round(6).tolist()
+
+
+def test_the_models_own_threshold_and_zone_make_the_verdict() -> None:
+    decision = Decision(**DECISION)
+    found = [Prediction.of(score, decision) for score in (0.2, 0.31, 0.44, 0.46, 0.79, 0.8)]
+
+    assert [one.sentiment for one in found] == ["negative"] * 3 + ["positive"] * 3
+    assert [one.unsure for one in found] == [False, True, True, True, True, False]
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain;charset=UTF-8", None])

@@ -12,6 +12,7 @@ from app.files import Outcome, columns_of, reading_of, score_file
 from app.views import summary
 from sentiment.core.errors import UserError
 from sentiment.core.reading import Reading
+from sentiment.model.decision import Decision
 from sentiment.scoring.rows import CHUNK
 from sentiment.serving.predictor import Predictor
 
@@ -87,7 +88,7 @@ def test_a_file_with_columns_named_as_the_added_ones_is_scored_and_told_so(
     assert header == ["content", "score", "predicted_score", "predicted_2_sentiment", "predicted_2_score"]
     assert row[:4] == ["good", "5", "1", "positive"]
     told = "The file has a column score already, so the added ones are predicted_2_sentiment and predicted_2_score."
-    assert told in summary(outcome)
+    assert told in summary(outcome, Decision())
 
 
 def test_how_the_texts_are_spelled_is_told_of_the_whole_file(tmp_path: Path, predictor: Predictor) -> None:
@@ -167,7 +168,7 @@ def test_what_is_said_of_a_file_is_checked(tmp_path: Path) -> None:
 
 
 def test_the_summary_counts_the_unsure_apart_and_escapes_what_it_quotes() -> None:
-    shown = summary(Outcome([], [0.01, 0.5, 0.6, 0.99, 0.999], ["row 2: <b>x</b>"] * 7))
+    shown = summary(Outcome([], [0.01, 0.5, 0.6, 0.99, 0.999], ["row 2: <b>x</b>"] * 7), Decision())
 
     assert "5 reviews read" in shown
     for count, name in ((2, "positive"), (2, "unsure"), (1, "negative")):
@@ -181,4 +182,4 @@ def test_a_file_without_a_text_has_a_summary_too(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,n\n,1\n")
     outcome = score_file(tmp_path / "a.csv", "text", "csv", tmp_path, score=list, progress=no_progress)
 
-    assert "0 reviews read" in summary(outcome)
+    assert "0 reviews read" in summary(outcome, Decision())

@@ -35,12 +35,17 @@ class Visit:
 def verdict(page: "Page", predictor: Predictor, text: str) -> None:
     """Wait until the page shows what the model says of the text."""
     (score,) = predictor.score_texts([text])
-    label = "positive" if score >= 0.5 else "negative"
+    decision = predictor.decision
+    positive = bool(decision.positive(score))
+    label = "positive" if positive else "negative"
     page.wait_for_function(f"document.querySelector('#verdict')?.style.getPropertyValue('--score') == {score:.6f}")
-    kind = "unsure" if 0.35 < score < 0.65 else label
+    kind = "unsure" if decision.unsure(score) else label
     assert page.locator("#verdict").get_attribute("data-kind") == kind
     assert page.locator("#sentiment").inner_text().lower() == kind
-    assert f"{round(100 * max(score, 1 - score))} %" in page.locator("#confidence").inner_text()
+    assert f"{round(100 * (score if positive else 1 - score))} %" in page.locator("#confidence").inner_text()
+    for end in ("low", "high"):
+        drawn = page.locator("#scale").evaluate(f"scale => scale.style.getPropertyValue('--{end}')")
+        assert float(drawn) == getattr(decision, end)
 
 
 def open_tab(page: "Page", name: str) -> None:

@@ -85,6 +85,11 @@ def test_metrics_of_a_small_case_worked_out_by_hand() -> None:
     assert {name: metrics[name] for name in chosen} == pytest.approx(
         {"accuracy": 4 / 6, "precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4, "n": 6, "positives": 4}
     )
+    # 3 of 4 positives and 1 of 2 negatives are found.
+    assert metrics["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert metrics["mcc"] == pytest.approx((3 * 1 - 1 * 1) / math.sqrt(4 * 4 * 2 * 2))
+    # At the scores of the positives 1 of 1, 2 of 2, 3 of 4 and 4 of 5 are positive.
+    assert metrics["average_precision"] == pytest.approx((1 + 1 + 3 / 4 + 4 / 5) / 4)
     # Of the 8 pairs of a positive and a negative, 6 are in the right order.
     assert metrics["roc_auc"] == pytest.approx(6 / 8)
     likelihoods = [0.9, 0.8, 0.4, 0.7, 0.4, 0.5]
@@ -106,7 +111,8 @@ def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:
 def test_every_metric_is_a_finite_number_in_its_range(scored: list[tuple[int, float]]) -> None:
     metrics: dict[str, Any] = evaluate(*columns(scored))
     assert all(math.isfinite(value) for value in metrics.values())
-    shares = metrics.keys() - {"log_loss", "n", "positives"}
+    assert -1 <= metrics["mcc"] <= 1
+    shares = metrics.keys() - {"log_loss", "n", "positives", "mcc"}
     assert all(0 <= metrics[name] <= 1 for name in shares)
     assert metrics["accuracy_low"] <= metrics["accuracy"] + 1e-12
     assert metrics["accuracy"] - 1e-12 <= metrics["accuracy_high"]
@@ -135,6 +141,16 @@ def test_a_score_of_one_half_predicts_positive() -> None:
     assert evaluate([1, 0], [0.5, 0.49])["accuracy"] == 1
     assert [cell["count"] for cell in confusion([1, 0], [0.5, 0.49])] == [1, 0, 0, 1]
     assert reliability([1], [0.5]) == [{"count": 1, "confidence": 0.5, "accuracy": 1.0}]
+
+
+def test_a_threshold_moves_the_verdicts_and_nothing_that_looks_at_the_scores_alone() -> None:
+    labels, scores = [1, 0, 1, 0], [0.9, 0.6, 0.4, 0.1]
+    half, high = evaluate(labels, scores), evaluate(labels, scores, 0.6)
+    assert evaluate(labels, scores, 0.61)["precision"] == 1
+    assert high == half
+    moved = {name for name, value in evaluate(labels, scores, 0.61).items() if value != half[name]}
+    assert moved <= {"accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "precision", "f1", "mcc"}
+    assert [cell["count"] for cell in confusion(labels, scores, 0.61)] == [2, 0, 1, 1]
 
 
 def test_full_confidence_shares_the_highest_bin() -> None:

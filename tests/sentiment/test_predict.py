@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from sentiment import predict
 from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.serving.predictor import Predictor
 from sentiment.tables.formats import FORMATS
 from sentiment.text.spelling import Spelled
@@ -39,6 +41,30 @@ def test_every_format_keeps_its_columns_and_gets_sentiment_and_score(
     assert [float(row["score"]) for row in rows] == scores
     assert [row["sentiment"] for row in rows] == ["positive" if score >= 0.5 else "negative" for score in scores]
     assert sorted(path.name for path in Path().iterdir()) == [f"reviews.{form}", f"scored.{form}"]
+
+
+@pytest.mark.parametrize("target", ["scored.csv", "scored/"])
+def test_the_models_threshold_makes_the_sentiment_and_the_metrics(
+    target: str,
+    exported: Path,
+    toy_reviews: pa.Table,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported, "exported")
+    write_json("exported/decision.json", {"threshold": 0.000002, "low": 0.0, "high": 1.0})
+    write("reviews.csv", toy_reviews)
+    options = ["reviews.csv", "-o", target, "--output-format", "csv", "--model", "exported", "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["predict", *options])
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    predict.main()
+
+    rows = read("scored.csv" if target == "scored.csv" else "scored/reviews.csv.csv")
+    assert min(float(row["score"]) for row in rows) < 0.5
+    assert {row["sentiment"] for row in rows} == {"positive"}
+    assert "accuracy 0.5, " in capsys.readouterr().err
 
 
 def test_rows_without_a_text_are_counted_and_set_aside(

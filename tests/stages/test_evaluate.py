@@ -27,6 +27,7 @@ from sentiment.metrics import evaluate as figures_of
 from sentiment.metrics import scores_of
 from sentiment.model.length_drift import load_length_drift
 from sentiment.training.calibration import fit_temperature
+from sentiment.training.decision import fit_decision
 from stages import behaviour, evaluate, train
 
 if TYPE_CHECKING:
@@ -127,6 +128,31 @@ def test_train_folds_the_temperature_into_the_weights_and_tells_the_validation_o
     assert f"divided by {temperature:.3f}" in Path("models/sentiment/README.md").read_text(encoding="utf-8")
     figures = figures_of(labels, scores_of(logits * temperature))
     assert metrics["validation"] == pytest.approx({name: figures[name] for name in ("accuracy", "log_loss")}, abs=1e-5)
+
+
+def test_train_saves_how_the_model_decides_and_all_that_follow_go_by_it(
+    trained_here: Callable[..., tuple[dict[str, Any], np.ndarray]],
+) -> None:
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("  threshold: 0.5", "  threshold: fitted"), encoding="utf-8")
+    metrics, logits = trained_here(correct_bias="none")
+
+    labels = pq.read_table("data/tokenized/validation.parquet")["label"].to_numpy()
+    decision = fit_decision(labels, scores_of(logits), load_params().evaluate)
+    assert metrics["decision"] == pytest.approx(decision.model_dump(), abs=1e-5)
+    assert read("models/sentiment/decision.json") == metrics["decision"]
+
+    # Far from where any other would be.
+    write_json("models/sentiment/decision.json", {"threshold": 0.000002, "low": 0.0, "high": 0.9})
+    evaluate.main()
+    behaviour.main()
+    found = read("metrics/evaluate.json")
+    assert (found["accuracy"], found["recall"], found["balanced_accuracy"]) == (0.5, 1, 0.5)
+    assert set(found["sure"]) <= {"coverage", "accuracy"}
+    assert {"coverage_at_95", "coverage_at_99", "aurc"} <= set(found)
+    cases = pq.read_table("data/predictions/behaviour.parquet").to_pandas()
+    assert cases[cases.kind == "MFT"].failed.equals(cases[cases.kind == "MFT"].label == 0)
+    assert "but labelled positive" not in Path("data/predictions/errors.md").read_text(encoding="utf-8")
 
 
 def test_a_softmax_over_the_logits_of_the_saved_weights_gives_the_calibrated_scores(

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from sentiment.core.parquet import write_parquet
+from sentiment.model.decision import Decision
 from sentiment.serving.faithfulness import Fault
 from sentiment.serving.predictor import Predictor
 from sentiment.serving.quantization import largest_values, quantize
@@ -68,6 +70,16 @@ def test_the_exported_folder_is_whole_and_its_figures_are_those_of_the_predictor
     assert f"{figures['agreement']:.2%}" in card
     assert "With torch" not in card
     assert "## Limits\nMany." in card
+
+
+def test_the_exported_model_decides_as_the_original(project: Path) -> None:
+    limit(accuracy_change=5, agreement=0.9)
+    write_json("models/sentiment/decision.json", {"threshold": 0.000002, "low": 0.0, "high": 0.9})
+    export.main()
+
+    figures = json.loads(Path("metrics/export.json").read_text(encoding="utf-8"))
+    assert (figures["accuracy_fp32"], figures["accuracy_int8"], figures["agreement"]) == (0.5, 0.5, 1)
+    assert Predictor(export.EXPORTED).decision == Decision(threshold=0.000002, low=0, high=0.9)
 
 
 def test_two_folders_get_the_same_bytes(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

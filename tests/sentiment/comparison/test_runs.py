@@ -85,6 +85,14 @@ def compared(
     return run
 
 
+def test_a_run_is_judged_by_its_own_models_threshold(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    assert Run("main").threshold == 0.5
+    write_json(project.folder / "metrics/train.json", {"decision": {"threshold": 0.3}})
+    assert Run("workspace").threshold == 0.3
+    (project.folder / "metrics/train.json").unlink()
+
+
 def test_a_branch_and_an_experiment_are_read_from_the_cache(compared: Callable[..., str]) -> None:
     report = json.loads(compared("main", "other-rate", "--json"))
 

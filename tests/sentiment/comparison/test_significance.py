@@ -65,6 +65,15 @@ def test_accuracies_and_p_are_those_of_the_literature() -> None:
     assert result["difference_high"] == pytest.approx(0.1 + 1.96 * error, abs=0.015)
 
 
+def test_each_run_is_judged_by_its_own_threshold() -> None:
+    pairs = pairs_of(both=3, only_a=1, only_b=0, neither=0)
+    assert compare(pairs)["only_a_right"] == 1
+    found = compare(pairs, (0.5, WRONG))
+    assert (found["a"]["accuracy"], found["b"]["accuracy"]) == (1, 1)
+    texts = dict.fromkeys(pairs.id, "a text")
+    assert [len(listed) for listed in flips(pairs, texts, 5, (RIGHT + 0.01, WRONG)).values()] == [0, 4]
+
+
 counts = st.integers(0, 60)
 
 

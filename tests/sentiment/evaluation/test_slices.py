@@ -91,5 +91,13 @@ def test_errors_are_listed_surest_first_and_quoted_as_they_are() -> None:
     ]
 
 
+def test_errors_are_those_of_the_models_threshold_and_as_sure_as_their_verdict() -> None:
+    listed = errors(REVIEWS, 0.95).splitlines()[4:]
+    assert [line.partition(":")[0] for line in listed] == [
+        "- **negative, 0.990** but labelled positive (d)",
+        "- **negative, 0.100** but labelled positive (a)",
+    ]
+
+
 def test_a_model_without_errors_has_none_listed() -> None:
     assert "0 of 1 reviews were labelled wrongly; listed are 0" in errors(REVIEWS[:1])

@@ -16,13 +16,15 @@ METRICS = {
     "bias_shift": 0.5678,
     "validation": VALIDATION,
     "temperature": 1.2345,
+    "decision": {"threshold": 0.5, "low": 0.25, "high": 0.75},
 }
 
 
 @pytest.fixture
 def card(params_with: Callable[..., Params]) -> Callable[..., str]:
-    def make(**changes: Any) -> str:
-        return model_card(params_with(**changes), ORIGIN, {"train": 12345, "validation": 600}, METRICS)
+    def make(decision: dict[str, float] = METRICS["decision"], **changes: Any) -> str:
+        metrics = METRICS | {"decision": decision}
+        return model_card(params_with(**changes), ORIGIN, {"train": 12345, "validation": 600}, metrics)
 
     return make
 
@@ -62,6 +64,15 @@ def test_every_parameter_that_made_the_model_is_in_the_table(card: Callable[...,
 def test_a_model_that_was_trained_from_scratch_says_so(card: Callable[..., str]) -> None:
     text = card(train={"from_scratch": True, "freeze": "none", "pretrained_share": 0.0})
     assert "The encoder, trained from random weights, is org/tiny" in text
+
+
+def test_the_card_says_how_scores_become_verdicts_and_who_does_not_know(card: Callable[..., str]) -> None:
+    texts = card(), card({"threshold": 0.3, "low": 0.3, "high": 0.3})
+    half, own = (" ".join(text.split()) for text in texts)
+    assert "A review is called positive where that is the likelier label. Between scores of 0.250 and 0.750" in half
+    assert "a verdict is unsure: there fewer than 75% of those" in half
+    assert "A review is called positive from a score of 0.300 on (`decision.json`). Only the project knows" in own
+    assert "names the likelier label, as if the threshold were 0.5. At every score 75% or more" in own
 
 
 def test_a_model_that_is_an_average_of_trainings_says_so(card: Callable[..., str]) -> None:

@@ -128,6 +128,19 @@ def test_a_prediction_is_the_likelier_label_and_the_probability_of_positive(
     assert predictor.predict([]) == []
 
 
+def test_a_verdict_is_that_of_the_threshold_saved_beside_the_model(
+    exported: Path, tmp_path: Path, toy_reviews: pa.Table
+) -> None:
+    texts = toy_reviews["text"].to_pylist()
+    folder = shutil.copytree(exported, tmp_path / "exported")
+    median = float(np.median(Predictor(folder).score_texts(texts)))
+    write_json(folder / "decision.json", {"threshold": median, "low": 0.0, "high": 1.0})
+
+    found = Predictor(folder).predict(texts)
+    assert found == [("positive" if score >= round(median, 6) else "negative", score) for _, score in found]
+    assert {label for label, _ in found} == {"positive", "negative"}
+
+
 def test_a_drift_with_length_is_taken_off(exported: Path, tmp_path: Path) -> None:
     texts = ["superb", "the film was superb", "the film was superb and the story was good"]
     odds = []

@@ -47,7 +47,9 @@ def metrics_of(stage: TrainStage) -> dict[str, Any]:
     return json.loads((stage.folder / "metrics/train.json").read_text())
 
 
-@pytest.mark.parametrize("train", [{}, {"pooling": "first"}, {"freeze": "encoder", "lora_rank": 2}], ids=str)
+@pytest.mark.parametrize(
+    "train", [{}, {"pooling": "first"}, {"freeze": "encoder", "lora_rank": 2}, {"class_weights": "balanced"}], ids=str
+)
 def test_two_learn_what_one_does(stage: Stage, train: dict[str, Any]) -> None:
     recipe = {"dropout": 0.0, "lr": 1e-3} | train
     one, two = stage("one", processes=1, **recipe), stage("two", **recipe)
