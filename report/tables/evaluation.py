@@ -8,6 +8,9 @@ from sentiment.core.params import load_params
 
 TRANSFER = "benchmarks/transfer.json"
 MODELS = "benchmarks/models.json"
+UNEQUAL = "benchmarks/unequal_classes.json"
+DATASETS = {"airline": "tweets about airlines", "reviews_5": "own reviews"}
+"""What the table calls the datasets of `benchmarks.unequal_classes`."""
 TRICKY = "tricky"
 """The challenge set, which was written to mislead: never averaged with the others."""
 PARTS = {"reviews": ("films_plain", "short", "typed", "negation", "comments", "critics", "contrast", "hasty")}
@@ -117,9 +120,29 @@ def models_compared() -> str:
     return table([*header, "of them trained, M", "ms per short review", "reviews/s"], *rows)
 
 
+def unequal_classes() -> str:
+    """Return what weights of the classes and a fitted threshold do where one label is rare."""
+    rows = [
+        [
+            f"{DATASETS[dataset]}, {found['fitted']['positives'] / found['fitted']['n']:.0%} positive",
+            change,
+            f"{found['threshold']:.2f}" if by == "fitted" else "0.5",
+            *(f"{found[by][key]:.3f}" for key in ("accuracy", "balanced_accuracy", "f1", "mcc")),
+            f"{found[by]['average_precision']:.3f}",
+            f"{found[by]['ece']:.3f}",
+        ]
+        for dataset, changes in read(UNEQUAL).items()
+        for change, found in changes.items()
+        for by in ("half", "fitted")
+    ]
+    header = ["reviews", "class weights", "threshold", "accuracy", "balanced accuracy", "F1", "MCC"]
+    return table([*header, "average precision", "ECE"], *rows)
+
+
 FIGURES = {
     "calibration": calibration,
     "slices": slices,
+    "unequal-classes": unequal_classes,
     "behaviour": behaviour,
     "generalization": generalization,
     # report.drawings draws the charts below the tables.
