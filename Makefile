@@ -93,7 +93,7 @@ lock: .venv/test.stamp ## Resolve requirements*.in to requirements*.txt
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-scale.txt requirements-scale.in
 	@$(ACTIVATE) && $(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 	@# A local build's suffix (+cpu) is no version that others can install.
-	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt && rm requirements.txt.tmp
+	@sed -i.tmp 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/' requirements.txt requirements-dev.txt && rm requirements*.tmp
 
 clean: ## Remove checkpoints, logs, drawn plots and what measurements leave; the DVC cache stays
 	rm -rf checkpoints logs dvc_plots benchmarks/*.tmp
