@@ -4,7 +4,7 @@ Reads   benchmarks/imdb.yaml, the pipeline as committed, and of data/real/review
         and those of OTHERS
 Writes  benchmarks/imdb.json    per recipe: minutes and peak memory of the training, accuracy on the validation reviews,
                                 which decide between recipes, on the test reviews and on the others; beside it that of
-                                TF-IDF, fitted to the same reviews
+                                the strongest cheap rival, fitted to the same reviews
 
     python -m benchmarks.imdb
     python -m benchmarks.imdb "first look"     this recipe only
@@ -58,16 +58,18 @@ def know(clone: Clone) -> None:
 
 
 def evaluate(clone: Clone) -> dict[str, Any]:
-    """Evaluate the clone's model and TF-IDF; return each one's figures on the test reviews and on the others.
+    """Evaluate the clone's model and its strongest cheap rival; return their figures on the test reviews and others.
 
-    The model's are `tested`, those of TF-IDF `baseline`.
+    The model's are `tested`, those of the rival `baseline`.
     """
-    clone.reproduce("evaluate", "baseline", "cross_dataset_evaluate", "cross_dataset_baseline")
+    clone.reproduce("evaluate", "baseline", "cross_dataset_evaluate", "cross_dataset_baseline", "compare_baseline")
     figures: dict[str, Any] = {}
     for kind, test, folder in (("tested", "evaluate", "cross"), ("baseline", "baseline", "cross_baseline")):
         files = {"imdb-test": f"metrics/{test}.json"} | {name: f"metrics/{folder}/{name}.json" for name in OTHERS}
         found = {name: {key: clone.read(file)[key] for key in KEPT} for name, file in files.items()}
         figures[kind] = found | {"others": mean(found[name]["accuracy"] for name in OTHERS)}
+    figures["baseline"]["rival"] = clone.read("metrics/baseline.json")["rival"]
+    figures["lead"] = clone.read("metrics/compare_baseline.json")["test"]
     return figures
 
 

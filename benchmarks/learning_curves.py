@@ -2,9 +2,10 @@
 
 Reads   benchmarks/learning_curves.yaml, params.yaml, models/pretrained/, data/subsampled/, data/cross/ (make run)
 Writes  benchmarks/learning_curves.json    per trial: curves of the loss and of the validations, the checkpoint that is
-                                           kept; per number of training reviews: accuracy, and that of TF-IDF
+                                           kept; per number of training reviews: accuracy, and that of the strongest
+                                           cheap rival; with few of them that of SetFit, too
 
-    python -m benchmarks.learning_curves    (a quarter of an hour on one core; make figures draws it)
+    python -m benchmarks.learning_curves    (an hour on one core; make figures draws it)
 
 What is in learning_curves.json already is not trained again; delete it to start anew.
 """
@@ -23,13 +24,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import PreTrainedModel, set_seed
 
+from benchmarks.setfit import SetFit
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.core.params import Params
 from sentiment.core.parquet import read_parquet
 from sentiment.core.schemas import read_yaml
-from sentiment.evaluation.baseline import baseline
+from sentiment.evaluation.baseline import Labelled, strongest
 from sentiment.metrics import evaluate, scores_of
 from sentiment.model.device import device
 from sentiment.model.prediction import predict
@@ -115,19 +117,27 @@ def short(reviews: pd.DataFrame, scores: NDArray[np.floating]) -> dict[str, Any]
     return {key: value for key, value in evaluate(reviews.label, scores).items() if key in SHORT}
 
 
-def compare(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Params) -> dict[str, Any]:
-    """Return the accuracy of the model and of TF-IDF, both trained on the same reviews, on each of `scored`."""
+def labelled(reviews: pd.DataFrame) -> Labelled:
+    return Labelled(reviews.text.tolist(), reviews.label.to_numpy())
+
+
+def compare(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Params, *, setfit: bool) -> dict[str, Any]:
+    """Return the accuracy, on each of `scored`, of the model, the strongest rival and, if asked for, SetFit.
+
+    All learn from the same reviews; `validation` chooses the checkpoint and the rival, which is named.
+    """
     model, _ = fit(train, scored["validation"], params)
     padding = Padding.of(load_tokenizer(PRETRAINED))
-    words = baseline(params.baseline).fit(train.text, train.label)
-    figures = {}
+    found = strongest(labelled(train), labelled(scored["validation"]), params)
+    classifiers = {"baseline": lambda texts: found.classifier.predict_proba(texts)[:, 1]}
+    if setfit:
+        classifiers["setfit"] = SetFit(PRETRAINED, train, max_length=params.tokenize.max_length, seed=params.seed).score
+    figures: dict[str, Any] = {"rival": found.chosen.rival}
     for name, reviews in scored.items():
         sequences = encode(reviews, params)["input_ids"].to_pylist()
         logits = predict(model, sequences, padding, batch_size=params.evaluate.batch_size, precision=params.precision)
-        figures[name] = {
-            "model": short(reviews, scores_of(logits)),
-            "tfidf": short(reviews, words.predict_proba(reviews.text)[:, 1]),
-        }
+        figures[name] = {"model": short(reviews, scores_of(logits))}
+        figures[name] |= {kind: short(reviews, score(reviews.text.tolist())) for kind, score in classifiers.items()}
     return figures
 
 
@@ -148,12 +158,18 @@ def main() -> None:
         _, figures = fit(train, validation, change_params({**plan["base"], **change}))
         results["trials"].append({"change": change, **figures})
         write_json(RESULTS, results)
-    for size in tqdm([size for size in plan["sizes"] if str(size) not in results["sizes"]], desc="sizes"):
+    scored = {"validation": validation, "others": others.to_pandas()}
+    few = [2 * per_class for per_class in plan["few"]]
+    for size in tqdm([size for size in few + plan["sizes"] if str(size) not in results["sizes"]], desc="sizes"):
         steps = -(-size // base.train.batch_size)
         epochs = max(math.ceil(base.train.epochs), -(-plan["steps"] // steps))
         params = change_params({**plan["base"], "train.epochs": epochs, "train.validations_per_epoch": 1})
-        scored = {"validation": validation, "others": others.to_pandas()}
-        results["sizes"][str(size)] = {"epochs": epochs, **compare(draw(pool, size, "train"), scored, params)}
+        reviews = draw(pool, size, "train")
+        if size in few:
+            halves = [draw(pool[pool.label == label], size // 2, "train") for label in (0, 1)]
+            reviews = pd.concat(halves).reset_index(drop=True)
+        found = compare(reviews, scored, params, setfit=size in few)
+        results["sizes"][str(size)] = {"epochs": epochs, **found}
         write_json(RESULTS, results)
 
 

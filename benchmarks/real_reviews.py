@@ -1,27 +1,32 @@
-"""Score the trained model, and TF-IDF beside it, on real reviews that neither ever saw.
+"""Score the trained model, and the strongest cheap rival beside it, on real reviews that neither ever saw.
 
-Reads   models/sentiment/, data/subsampled/train.parquet, and files of data/real/reviews/ (text, label)
-Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of the model and of the baseline
+Reads   models/, data/subsampled/train.parquet, metrics/baseline.json, and files of data/real/reviews/ (text, label)
+Writes  benchmarks/real_reviews.json    per file: accuracy with its interval, of the model and of the rival, and the
+                                        model's less the rival's, with its paired interval
 
     python -m benchmarks.real_reviews
 
 Of a file with more than SIZE reviews, SIZE are drawn.
 """
 
+import json
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import torch
 
 from benchmarks.real_data import reviews
+from sentiment.comparison.significance import mean_difference
 from sentiment.core.command import run
 from sentiment.core.files import write_json
 from sentiment.core.params import load_params
 from sentiment.core.parquet import read_parquet
-from sentiment.evaluation.baseline import baseline
+from sentiment.evaluation.baseline import Labelled, refit
 from sentiment.evaluation.scorer import Scorer
-from sentiment.metrics import evaluate
+from sentiment.metrics import HALF, evaluate
 from sentiment.reviews.selection import cut, select, survey, tidy
 from sentiment.reviews.table import read_reviews
 
@@ -39,10 +44,13 @@ def main() -> None:
     params = load_params()
     torch.set_num_threads(params.threads)
     scorer = Scorer(MODEL, params)
-    train = read_parquet("data/subsampled/train.parquet", ["text", "label"])
-    words = baseline(params.baseline).fit(train["text"].to_pylist(), train["label"].to_numpy())
+    train = read_parquet("data/subsampled/train.parquet", ["id", "text", "label"])
+    choice = json.loads(Path("metrics/baseline.json").read_text(encoding="utf-8"))
+    rival = refit(choice["rival"], choice["C"], Labelled.of(train), params)
 
-    results = {}
+    thresholds = (HALF, scorer.decision.threshold)
+    results: dict[str, Any] = {}
+    pairs = {}
     for name, path in paths.items():
         found = survey(read_reviews(path), scorer.preprocessing.cleaning)
         drawn = cut(found.usable, min(SIZE, len(found.usable)), "test", "SIZE")
@@ -50,13 +58,19 @@ def main() -> None:
         texts = tidy(pa.concat_tables(rows))["text"].to_pylist()
         scores = {
             "model": scorer.score([review.input_ids for review in scorer.encode(texts)]),
-            "baseline": words.predict_proba(texts)[:, 1],
+            "baseline": rival.predict_proba(texts)[:, 1],
         }
-        figures = {kind: evaluate(drawn.label, values) for kind, values in scores.items()}
+        figures = {
+            kind: evaluate(drawn.label, scores[kind], threshold)
+            for kind, threshold in zip(("baseline", "model"), thresholds, strict=True)
+        }
+        pairs[name] = pd.DataFrame({"label": drawn.label, "score_a": scores["baseline"], "score_b": scores["model"]})
         results[name] = {kind: {key: figures[kind][key] for key in KEPT} for kind in scores}
+        results[name]["lead"] = mean_difference([pairs[name]], thresholds)
         print(name, {kind: round(figures[kind]["accuracy"], 3) for kind in scores})
     means = {kind: mean(results[name][kind]["accuracy"] for name in COUNTED) for kind in ("model", "baseline")}
-    write_json(RESULTS, {"files": results, "mean_accuracy": means, "mean_of": COUNTED})
+    written = {"files": results, "mean_accuracy": means, "mean_of": COUNTED, "rival": choice["rival"]}
+    write_json(RESULTS, written | {"mean_lead": mean_difference([pairs[name] for name in COUNTED], thresholds)})
 
 
 if __name__ == "__main__":

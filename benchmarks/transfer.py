@@ -2,7 +2,7 @@
 
 Reads   benchmarks/transfer.yaml, the pipeline as committed
 Writes  benchmarks/transfer.json    per domain that is learnt from and domain that is tested on: the accuracy of the
-                                    model and of TF-IDF, each with its 95 % interval, and what leaked
+                                    model and of its strongest cheap rival, with 95 % intervals, and what leaked
 
     python -m benchmarks.transfer                     (make transfer)
     python -m benchmarks.transfer "books, 160"        these rows only

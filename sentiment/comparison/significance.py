@@ -1,5 +1,6 @@
 """Whether one of two runs is better: both scored the same reviews, so their differences are paired."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,19 +51,39 @@ def compare(pairs: pd.DataFrame, thresholds: Thresholds = (HALF, HALF)) -> dict[
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     both = int((right_a & right_b).sum())
     discordant = only_a + only_b
-    # Only the numbers of these kinds matter to the mean, and drawing them is drawing the reviews.
-    drawn = np.random.default_rng(SEED).multinomial(n, np.array([only_a, only_b, n - discordant]) / n, RESAMPLES)
-    low, high = np.percentile((drawn[:, 1] - drawn[:, 0]) / n, [2.5, 97.5])
     return {
         "n": n,
         "a": proportion("accuracy", both + only_a, n),
         "b": proportion("accuracy", both + only_b, n),
-        "difference": (only_b - only_a) / n,
-        "difference_low": float(low),
-        "difference_high": float(high),
+        **mean_difference([pairs], thresholds),
         "only_a_right": only_a,
         "only_b_right": only_b,
         "mcnemar_p": float(binomtest(min(only_a, only_b), discordant).pvalue) if discordant else 1.0,
+    }
+
+
+def mean_difference(
+    datasets: Sequence[pd.DataFrame], thresholds: Thresholds = (HALF, HALF)
+) -> dict[str, float]:
+    """Return the mean over datasets of B's accuracy less A's, with its 95 % interval by a paired bootstrap.
+
+    The reviews of each dataset are drawn anew; the datasets stay the same.
+    """
+    random = np.random.default_rng(SEED)
+    differences, drawn = [], []
+    for pairs in datasets:
+        right_a, right_b = _right(pairs, thresholds)
+        n = len(pairs)
+        only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+        differences.append((only_b - only_a) / n)
+        # Only the numbers of these kinds matter to the mean, and drawing them is drawing the reviews.
+        kinds = random.multinomial(n, np.array([only_a, only_b, n - only_a - only_b]) / n, RESAMPLES)
+        drawn.append((kinds[:, 1] - kinds[:, 0]) / n)
+    low, high = np.percentile(np.mean(drawn, axis=0), [2.5, 97.5])
+    return {
+        "difference": float(np.mean(differences)),
+        "difference_low": float(low),
+        "difference_high": float(high),
     }
 
 

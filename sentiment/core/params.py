@@ -187,7 +187,8 @@ class CrossDatasetEvaluate(Strict):
 
 
 class Baseline(Strict):
-    C: float = Field(gt=0)
+    rivals: list[Literal["TF-IDF", "NB n-grams", "encoder averages"]] = Field(min_length=1)
+    C: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
 
 
 class CompareTokenizers(Strict):

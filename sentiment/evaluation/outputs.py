@@ -1,6 +1,6 @@
 """What evaluations write: metrics, predictions, and the data of plots."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,14 @@ def write_evaluation(
     threshold: float = HALF,
     uncalibrated: NDArray[np.floating] | None = None,
     unsure: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
+    described: Mapping[str, Any] | None = None,
 ) -> NDArray[np.float64]:
     """Evaluate the scores of reviews (id, label), and write what people, `dvc metrics` and `dvc plots` read.
 
     `predictions` gets id, label and score, the probability of positive, which is said from the threshold on; `plots`
     gets confusion.json, roc.json, reliability.json and risk_coverage.json. If `uncalibrated` scores are given, the
     metrics say how well calibrated those were; if `unsure` says of which scores a model is, what its other answers are
-    worth. Returns the scores as written.
+    worth. They keep what the classifier is `described` as. Returns the scores as written.
     """
     labels = reviews["label"].to_numpy()
     scores = as_written(scores)
@@ -53,7 +54,7 @@ def write_evaluation(
     write_predictions(predictions, reviews, scores)
     for name, points in drawn.items():
         write_json(plots / f"{name}.json", points)
-    write_json(metrics, figures)
+    write_json(metrics, {**(described or {}), **figures})
     print(summary(figures))
     return scores
 

@@ -13,7 +13,15 @@ from tests.pipeline.interruption import BEGUN, contents, interrupt, results
 from tests.project import Project
 
 STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
-FROM_TRAIN_ON = {"train", "evaluate", "behaviour", "export", "compare_tokenizers", "cross_dataset_evaluate"}
+FROM_TRAIN_ON = {
+    "train",
+    "evaluate",
+    "behaviour",
+    "export",
+    "compare_tokenizers",
+    "cross_dataset_evaluate",
+    "compare_baseline",
+}
 
 
 ELSEWHERE = {
@@ -78,14 +86,13 @@ def test_editing_what_serves_exports_anew_and_no_more(project: Project) -> None:
 
 def test_an_experiment_reruns_what_reads_its_parameter_shows_its_difference_and_can_be_undone(project: Project) -> None:
     before = project.read("dvc.lock")
-    output = project.dvc("exp", "run", "--name", "looser", "--set-param", "baseline.C=1")
+    output = project.dvc("exp", "run", "--name", "looser", "--set-param", "baseline.C=[0.1]")
 
-    assert set(STAGE.findall(output)) == {"baseline", "cross_dataset_baseline"}
-    assert load_params(project.folder / "params.yaml").baseline.C == 1
-    assert set(json.loads(project.dvc("metrics", "diff", "--json"))) == {
-        "metrics/baseline.json",
-        "metrics/cross_baseline/books.json",
-    }
+    assert set(STAGE.findall(output)) == {"baseline", "cross_dataset_baseline", "compare_baseline"}
+    assert load_params(project.folder / "params.yaml").baseline.C == [0.1]
+    changed = set(json.loads(project.dvc("metrics", "diff", "--json")))
+    assert {"metrics/baseline.json", "metrics/cross_baseline/books.json"} <= changed
+    assert changed <= {f"metrics/{name}.json" for name in ("baseline", "cross_baseline/books", "compare_baseline")}
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["baseline.C"]
 
     project.run("git", "checkout", "--quiet", "params.yaml")
@@ -124,7 +131,15 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
     assert load_params(project.folder / "params.yaml").train.lr == 3e-5
 
     changed = json.loads(project.dvc("metrics", "diff", "--json"))
-    assert {Path(file).stem for file in changed} <= {"train", "evaluate", "behaviour", "export", "tokenizers", "books"}
+    assert {Path(file).stem for file in changed} <= {
+        "train",
+        "evaluate",
+        "behaviour",
+        "export",
+        "tokenizers",
+        "books",
+        "compare_baseline",
+    }
     assert "log_loss" in changed["metrics/evaluate.json"]
     assert list(json.loads(project.dvc("params", "diff", "--json"))["params.yaml"]) == ["train.lr"]
     assert "slower" in project.dvc("exp", "show", "--only-changed", "--md")
@@ -142,7 +157,7 @@ def test_an_experiment_with_another_rate_reruns_train_and_what_follows_and_can_b
 @pytest.mark.slow
 def test_queued_and_temporary_experiments_need_nothing_untracked(project: Project) -> None:
     train = ("--name", "trained", "--set-param", "train.lr=1e-5", "evaluate")
-    count = ("--name", "counted", "--set-param", "baseline.C=2", "baseline")
+    count = ("--name", "counted", "--set-param", "baseline.C=[2]", "baseline")
     for queued in (train, count):
         project.dvc("exp", "run", "--queue", *queued)
     project.dvc("queue", "start", "--jobs", "2")
@@ -175,4 +190,9 @@ def test_adding_a_dataset_to_evaluate_on_reruns_what_scores_those_and_nothing_el
     output = project.dvc("repro")
     project.run("git", "checkout", "--quiet", ".")
 
-    assert set(STAGE.findall(output)) == {"download_cross", "cross_dataset_evaluate", "cross_dataset_baseline"}
+    assert set(STAGE.findall(output)) == {
+        "download_cross",
+        "cross_dataset_evaluate",
+        "cross_dataset_baseline",
+        "compare_baseline",
+    }

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sentiment.core.errors import UserError
+from sentiment.core.files import write_json
 from stages import cross_dataset_baseline, cross_dataset_evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def write(path: str, texts: list[str]) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame({"text": texts, "label": pd.array([n % 2 for n in range(len(texts))], "int8")})
+    labels = pd.array([n % 2 for n in range(len(texts))], "int8")
+    table = pd.DataFrame({"id": [f"{n:016}" for n in range(len(texts))], "text": texts, "label": labels})
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
 
 
@@ -105,10 +107,14 @@ def test_the_baseline_is_scored_on_the_same_reviews(folder: Path) -> None:
     train = [own[0], f"I say: {own[1]}", *(f"a {word} thing" for word in ("dull", "fine", "poor", "good"))]
     write("data/subsampled/train.parquet", train)
     metrics = evaluated()
+    write_json("metrics/baseline.json", {"rival": "TF-IDF", "C": 10})
     cross_dataset_baseline.main()
     baseline = json.loads(Path("metrics/cross_baseline/others.json").read_text(encoding="utf-8"))
 
+    scored = [pq.read_table(f"data/predictions/{folder}/others.parquet") for folder in ("cross", "cross_baseline")]
+
     assert metrics.keys() == baseline.keys()
+    assert scored[0].select(["id", "label"]) == scored[1].select(["id", "label"])
     same = {"n", "positives", "read", *(name for name in metrics if name.startswith("leaked"))}
     assert {name: metrics[name] for name in same} == {name: baseline[name] for name in same}
     assert (metrics["n"], metrics["leaked_exact"], metrics["leaked_contained"]) == (38, 1, 1)

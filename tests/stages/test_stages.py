@@ -233,11 +233,12 @@ def test_cross_dataset_evaluate_says_which_file_is_missing(folder: Path) -> None
 
 def test_the_baseline_says_that_it_needs_words(folder: Path) -> None:
     table = pa.table({"id": ["a", "b"], "text": ["🙂🙂", "🙁"], "label": [1, 0]})
-    for split in ("train", "test"):
+    for split in ("train", "validation", "test"):
         write_parquet(f"data/subsampled/{split}.parquet", table)
 
-    with pytest.raises(UserError, match=r"^TF-IDF can't be fitted to the reviews in data/subsampled: empty vocabulary"):
+    with pytest.raises(UserError, match=r"^TF-IDF can't be fitted to the training reviews: empty vocabulary"):
         baseline.main()
+    assert not Path("metrics").exists()
 
 
 def test_training_begins_with_whole_preprocessing_only(folder: Path) -> None:

@@ -35,6 +35,8 @@ ILLEGAL = {
     "train.class_weights": ("inverse", "'none' or 'balanced'"),
     "evaluate.threshold": ("half", "fitted or a number between 0 and 1"),
     "evaluate.sure_at": (1.0, "less than 1"),
+    "baseline.rivals.0": ("SVM", "'TF-IDF', 'NB n-grams' or 'encoder averages'"),
+    "baseline.C.0": (0, "greater than 0"),
     "tokenize.head_share": (1.5, "less than or equal to 1"),
     "train.over_time": ("go", "'run', 'shorten' or 'stop'"),
     "subsample.balance": (1, "a valid boolean"),
@@ -78,7 +80,7 @@ def test_an_illegal_value_is_refused_with_key_value_and_what_is_legal(key: str) 
         ("train.learning_rate", "legal are epochs, lr, batch_size"),
         ("train.epoch", "did you mean epochs?"),
         ("subsample.htmlbreaks", "did you mean html_breaks?"),
-        ("baseline.c", "legal are C"),
+        ("baseline.c", "legal are rivals, C"),
     ],
 )
 def test_an_unknown_key_is_refused_with_a_hint(key: str, hint: str) -> None:
@@ -111,7 +113,7 @@ def test_training_reviews_are_cut_to_no_more_than_others(tmp_path: Path) -> None
     assert (cut.max_length, cut.of_training.max_length) == (192, 128)
 
 
-@pytest.mark.parametrize("key", ["tokenize.parts", "download.text"])
+@pytest.mark.parametrize("key", ["tokenize.parts", "download.text", "baseline.C"])
 def test_an_empty_list_is_refused_where_something_must_be_in_it(key: str) -> None:
     content = content_with(key, lambda inner, last: inner.__setitem__(last, []))
     with pytest.raises(
