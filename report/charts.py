@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from report.results import read
+from report.results import read, rival
 from report.tables.evaluation import MODELS, TRANSFER, by_dataset
 from report.vega import FAINT
 
@@ -21,7 +21,7 @@ def generalization_chart() -> Spec:
             "n": figures["n"],
         }
         for name, pair in by_dataset().items()
-        for classifier, figures in zip(("fine-tuned", "TF-IDF"), pair, strict=True)
+        for classifier, figures in zip(("fine-tuned", rival(read("metrics/baseline.json"))), pair, strict=True)
     ]
     return generalization(rows)
 
@@ -32,7 +32,7 @@ def transfer_chart() -> Spec:
         {"trained_on": name, "tested_on": domain, "classifier": title, "accuracy": figures[kind]["accuracy"]}
         for name, row in read(TRANSFER)["train_on"].items()
         for domain, figures in row["tested"].items()
-        for kind, title in (("model", "fine-tuned"), ("baseline", "TF-IDF"))
+        for kind, title in (("model", "fine-tuned"), ("baseline", "the strongest cheap rival"))
     ]
     return heat_map(cells)
 

@@ -105,16 +105,20 @@ def over_fitting() -> Spec:
 
 
 def training_reviews() -> Spec:
-    """Return the accuracy of the model and of TF-IDF by the number of training reviews, with their intervals."""
+    """Return the accuracies of the model, its rival and SetFit by the number of training reviews, with intervals."""
     sizes = {int(size): found for size, found in read(CURVES)["sizes"].items()}
     panels = []
     for kind, title in (("validation", "films, as in training"), ("others", "books, restaurants, products, travel")):
         values = [
             {"series": label, "x": size, "y": figures["accuracy"]}
             | {end: figures[f"accuracy_{end}"] for end in ("low", "high")}
-            for name, label in (("model", "fine-tuned"), ("tfidf", "TF-IDF"))
+            for name, label in (
+                ("model", "fine-tuned"),
+                ("baseline", "the strongest cheap rival"),
+                ("setfit", "SetFit"),
+            )
             for size, found in sorted(sizes.items())
-            if (figures := found[kind][name])
+            if (figures := found[kind].get(name))
         ]
         scale = {"type": "log", "nice": False, "padding": 8}
         panels.append(panel(title, "training reviews", values, (0.5, 1), [BAND, LINE, POINTS], **scale))

@@ -1,7 +1,7 @@
 """Read the results that stages and measurements write."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -51,3 +51,8 @@ def noting_measurements() -> Iterator[set[str]]:
         yield names
     finally:
         _measured.reset(token)
+
+
+def rival(found: Mapping[str, Any]) -> str:
+    """Return the name of the rival that was measured; it was TF-IDF before there was a choice."""
+    return found.get("rival", "TF-IDF")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from report.results import read
-from report.tables.markdown import accuracy_with_interval, table
+from report.results import read, rival
+from report.tables.markdown import accuracy_with_interval, lead, table
 from sentiment.core.params import load_params
 
 TRANSFER = "benchmarks/transfer.json"
@@ -61,15 +61,21 @@ def behaviour() -> str:
 
 
 def by_dataset() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the metrics of the model and of TF-IDF on the test reviews and each cross dataset, by their titles."""
+    """Return the metrics of the model and of its rival on the test reviews and each cross dataset, by their titles."""
     found = {f"{load_params().dataset} (test)": (read("metrics/evaluate.json"), read("metrics/baseline.json"))}
     for name, title in titles().items():
         found[title] = (read(f"metrics/cross/{name}.json"), read(f"metrics/cross_baseline/{name}.json"))
     return found
 
 
+def leads() -> list[str]:
+    """Return how many points the model is ahead of its rival on the test reviews and on each cross dataset."""
+    found = read("metrics/compare_baseline.json")
+    return [lead(found[name]) for name in ("test", *titles())]
+
+
 def generalization() -> str:
-    """Return both classifiers' accuracies on every dataset, and the reviews left out because they leak."""
+    """Return both classifiers' accuracies on every dataset, their paired differences, and the reviews that leak."""
     rows = [
         [
             name,
@@ -77,14 +83,17 @@ def generalization() -> str:
             str(sum(value for key, value in model.items() if key.startswith("leaked_"))),
             accuracy_with_interval(model),
             accuracy_with_interval(baseline),
+            ahead,
         ]
-        for name, (model, baseline) in by_dataset().items()
+        for (name, (model, baseline)), ahead in zip(by_dataset().items(), leads(), strict=True)
     ]
-    return table(["reviews", "scored", "leaked, left out", "fine-tuned (95 %)", "TF-IDF (95 %)"], *rows)
+    header = ["reviews", "scored", "leaked, left out", "fine-tuned (95 %)"]
+    name = rival(read("metrics/baseline.json"))
+    return table([*header, f"strongest cheap rival: {name} (95 %)", "points ahead (95 %)"], *rows)
 
 
 def transfer() -> str:
-    """Return the model's accuracy, and that of TF-IDF, by what was learnt from and what was tested on."""
+    """Return the model's accuracy, and that of its rival, by what was learnt from and what was tested on."""
     learnt = read(TRANSFER)["train_on"]
     domains = list(next(iter(learnt.values()))["tested"])
     rows = [

@@ -24,6 +24,12 @@ def accuracy_with_interval(figures: dict[str, float]) -> str:
     return f"{figures['accuracy']:.3f} ({interval(figures)})"
 
 
+def lead(found: dict[str, float]) -> str:
+    """Return a difference of accuracies with its 95 % interval, in points."""
+    difference, low, high = (100 * found[key] for key in ("difference", "difference_low", "difference_high"))
+    return f"{difference:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
 def mean_with_sd(spread: dict[str, float]) -> str:
     return f"{spread['mean']:.3f} ± {spread['sd']:.3f}"
 

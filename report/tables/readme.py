@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from report.results import NotMeasuredError, read
-from report.tables.evaluation import by_dataset, titles
-from report.tables.markdown import accuracy_with_interval, interval, mean_with_sd, table
+from report.results import NotMeasuredError, read, rival
+from report.tables.evaluation import by_dataset, leads, titles
+from report.tables.markdown import accuracy_with_interval, interval, lead, mean_with_sd, table
 from report.tables.performance import AVX512_BF16, FP32
 from sentiment.core.params import load_params
 from sentiment.core.schemas import read_yaml
@@ -17,17 +17,22 @@ from sentiment.core.schemas import read_yaml
 IMDB = Path("benchmarks/imdb.yaml")
 
 
-HEADER = ["reviews", "number", "accuracy", "95 % interval", "TF-IDF"]
+def header(rival: str) -> list[str]:
+    return ["reviews", "number", "accuracy", "95 % interval", rival, "points ahead (95 %)"]
 
 
-def row(name: str, figures: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
+def row(name: str, figures: dict[str, Any], baseline: dict[str, Any], ahead: str) -> list[str]:
     accuracies = f"**{figures['accuracy']:.3f}**", interval(figures), f"{baseline['accuracy']:.3f}"
-    return [name, f"{figures['n']:,}", *accuracies]
+    return [name, f"{figures['n']:,}", *accuracies, ahead]
 
 
 def results() -> str:
     """Return the default's accuracy on its test reviews and on each cross dataset, and what other seeds make of it."""
-    rows = [HEADER, *(row(title, *figures) for title, figures in by_dataset().items())]
+    both = zip(by_dataset().items(), leads(), strict=True)
+    rows = [
+        header(rival(read("metrics/baseline.json"))),
+        *(row(title, *found, ahead) for (title, found), ahead in both),
+    ]
     names = ["test", *titles()]
     with suppress(NotMeasuredError):
         seeds = read("benchmarks/seeds.json")
@@ -42,11 +47,14 @@ def results() -> str:
 def real_reviews() -> str:
     """Return the default's accuracy on real reviews, with the mean of those that count in it below them."""
     measured = read("benchmarks/real_reviews.json")
-    rows = {name: row(name, figures["model"], figures["baseline"]) for name, figures in measured["files"].items()}
+    rows = {
+        name: row(name, figures["model"], figures["baseline"], lead(figures["lead"]))
+        for name, figures in measured["files"].items()
+    }
     counted = [rows.pop(name) for name in measured["mean_of"]]
     means = measured["mean_accuracy"]
     mean = ["mean of these", "", f"**{means['model']:.3f}**", "", f"{means['baseline']:.3f}"]
-    return table(HEADER, *counted, mean, *rows.values())
+    return table(header(rival(measured)), *counted, [*mean, lead(measured["mean_lead"])], *rows.values())
 
 
 def dag() -> str:

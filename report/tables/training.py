@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from report.results import read
-from report.tables.markdown import accuracy_with_interval, parameters, table
+from report.results import read, rival
+from report.tables.markdown import accuracy_with_interval, lead, parameters, table
 
 CURVES = "benchmarks/learning_curves.json"
 IMDB = "benchmarks/imdb.json"
@@ -32,32 +32,40 @@ def trials() -> str:
 
 
 def training_reviews() -> str:
-    """Return the accuracy of the model and of TF-IDF by the number of training reviews."""
+    """Return the accuracy of the model, its strongest cheap rival and SetFit by the number of training reviews."""
     rows = [
-        [f"{int(size):,}", str(found["epochs"])]
-        + [f"{found[kind][name]['accuracy']:.3f}" for kind in ("validation", "others") for name in ("model", "tfidf")]
+        [f"{int(size):,}", str(found["epochs"]), rival(found)]
+        + [
+            f"{found[kind][name]['accuracy']:.3f}" if name in found[kind] else ""
+            for kind in ("validation", "others")
+            for name in ("model", "baseline", "setfit")
+        ]
         for size, found in sorted(read(CURVES)["sizes"].items(), key=lambda item: int(item[0]))
     ]
-    header = ["training reviews", "epochs", "films: fine-tuned", "films: TF-IDF", "other kinds: fine-tuned"]
-    return table([*header, "other kinds: TF-IDF"], *rows)
+    classifiers = ("fine-tuned", "rival", "SetFit")
+    columns = [f"{kind}: {name}" for kind in ("films", "other kinds") for name in classifiers]
+    return table(["training reviews", "epochs", "strongest cheap rival", *columns], *rows)
 
 
 def imdb() -> str:
-    """Return what each recipe gave, in minutes and in accuracy, beside TF-IDF on the same reviews."""
+    """Return what each recipe gave, in minutes and in accuracy, beside its strongest cheap rival."""
     rows = [
         [
             name,
             f"{recipe['minutes']:.1f}, {recipe['arithmetic']}",
             f"{recipe['validation']['accuracy']:.3f}",
             accuracy_with_interval(recipe["tested"]["imdb-test"]),
+            rival(recipe["baseline"]),
             accuracy_with_interval(recipe["baseline"]["imdb-test"]),
+            lead(recipe["lead"]) if "lead" in recipe else "",
             f"{recipe['tested']['others']:.3f}",
             f"{recipe['baseline']['others']:.3f}",
         ]
         for name, recipe in read(IMDB)["recipes"].items()
     ]
-    header = ["", "minutes", "validation", "IMDB, test (95 %)", "TF-IDF", "mean of four others", "TF-IDF"]
-    return table(header, *rows)
+    header = ["", "minutes", "validation", "IMDB, test (95 %)", "strongest cheap rival", "IMDB: rival"]
+    header += ["points ahead (95 %)"]
+    return table([*header, "mean of four others", "others: rival"], *rows)
 
 
 def other_reviews() -> str:
@@ -67,7 +75,10 @@ def other_reviews() -> str:
     rows = [
         [title, *(accuracy_with_interval(recipe[who][name]) for name in names)]
         for recipe_name, recipe in recipes.items()
-        for title, who in ((recipe_name, "tested"), (f"TF-IDF on the reviews of *{recipe_name}*", "baseline"))
+        for title, who in (
+            (recipe_name, "tested"),
+            (f"{rival(recipe['baseline'])} on the reviews of *{recipe_name}*", "baseline"),
+        )
     ]
     return table(["", *names], *rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from report.tables import readme
-from report.tables.evaluation import PARTS, by_dataset, titles
+from report.tables.evaluation import PARTS, by_dataset, generalization, titles
 from report.tables.scale import costs_per_million
 from sentiment.core.params import load_params
 from sentiment.sources.catalog import load_catalog
@@ -30,6 +30,8 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = Path(f"metrics/{name}.json")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(figures), encoding="utf-8")
+    lead = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
+    Path("metrics/compare_baseline.json").write_text(json.dumps(dict.fromkeys(["test", *crosses], lead)))
     Path("benchmarks").mkdir()
     return tmp_path
 
@@ -45,6 +47,16 @@ def test_every_dataset_has_a_row_parts_of_the_test_split_first_and_the_tricky_on
     parts = [title for title in named.values() if title.startswith(own)]
     assert list(named.values())[: len(parts)] == parts
     assert [row[0] for row in rows(readme.results())[1:]] == [own, *named.values()]
+
+
+def test_the_rivals_name_is_the_metrics_and_its_lead_comes_with_the_interval(measured: Path) -> None:
+    figures = json.loads(Path("metrics/baseline.json").read_text(encoding="utf-8"))
+    Path("metrics/baseline.json").write_text(json.dumps(figures | {"rival": "NB n-grams"}), encoding="utf-8")
+    header, first, *_ = rows(readme.results())
+
+    assert header[4:] == ["NB n-grams", "points ahead (95 %)"]
+    assert first[5] == "+10.0 (+5.0 to +15.0)"
+    assert "strongest cheap rival: NB n-grams (95 %)" in generalization()
 
 
 def test_what_is_called_a_part_of_a_test_split_is_one() -> None:
