@@ -129,7 +129,7 @@ def compare(train: pd.DataFrame, scored: dict[str, pd.DataFrame], params: Params
     model, _ = fit(train, scored["validation"], params)
     padding = Padding.of(load_tokenizer(PRETRAINED))
     found = strongest(labelled(train), labelled(scored["validation"]), params)
-    classifiers = {"baseline": lambda texts: found.classifier.predict_proba(texts)[:, 1]}
+    classifiers = {"baseline": found.score}
     if setfit:
         classifiers["setfit"] = SetFit(PRETRAINED, train, max_length=params.tokenize.max_length, seed=params.seed).score
     figures: dict[str, Any] = {"rival": found.chosen.rival}

@@ -4,6 +4,7 @@ Tunstall et al. 2022 (arXiv:2209.11055), with sentence-transformers' own trainer
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,6 @@ class SetFit:
             SentenceTransformerTrainer(self.body, arguments, pairs_of(train, seed), loss=loss).train()
         self.head = LogisticRegression().fit(self.body.encode(train.text.tolist()), train.label)
 
-    def score(self, texts: list[str]) -> NDArray[np.float64]:
+    def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the probability of positive, float64 [texts]."""
-        return self.head.predict_proba(self.body.encode(texts))[:, 1]
+        return self.head.predict_proba(self.body.encode(list(texts)))[:, 1]

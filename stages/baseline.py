@@ -37,7 +37,7 @@ def main() -> None:
     for candidate in found.candidates:
         print(f"{candidate.rival}, C {candidate.C:g}: validation accuracy {candidate.accuracy:.3f}")
     print(f"the strongest: {found.chosen.rival}")
-    scores = found.classifier.predict_proba(test["text"].to_pylist())[:, 1]
+    scores = found.score(test["text"].to_pylist())
     write_evaluation(test, scores, metrics=METRICS, predictions=PREDICTIONS, plots=PLOTS, described=found.described())
 
 

@@ -83,6 +83,10 @@ class Strongest(NamedTuple):
     chosen: Candidate
     candidates: list[Candidate]
 
+    def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of positive, float64 [texts]."""
+        return self.classifier.predict_proba(texts)[:, 1]
+
     def described(self) -> dict[str, Any]:
         """Return what metrics keep of the choice."""
         candidates = [asdict(candidate) for candidate in self.candidates]
