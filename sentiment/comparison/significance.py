@@ -62,9 +62,7 @@ def compare(pairs: pd.DataFrame, thresholds: Thresholds = (HALF, HALF)) -> dict[
     }
 
 
-def mean_difference(
-    datasets: Sequence[pd.DataFrame], thresholds: Thresholds = (HALF, HALF)
-) -> dict[str, float]:
+def mean_difference(datasets: Sequence[pd.DataFrame], thresholds: Thresholds = (HALF, HALF)) -> dict[str, float]:
     """Return the mean over datasets of B's accuracy less A's, with its 95 % interval by a paired bootstrap.
 
     The reviews of each dataset are drawn anew; the datasets stay the same.
