@@ -1,7 +1,7 @@
 # `make run` and `make test` need git, make and Python 3.11 to 3.14, for which all packages are built. The former reaches
 # the package index only, the latter also installs what .venv/system.stamp below says.
 .DEFAULT_GOAL := help
-.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare seeds tune figures licences audit lock clean
+.PHONY: help run serve space push test test-slow test-all pytest soak cache lint plots report compare seeds folds tune figures licences audit lock clean
 
 PYTHON ?= python3
 # The build of torch (cpu, cu126, ...) and the index that has it; empty for what the package index has. The one that
@@ -77,6 +77,9 @@ tune: .venv/scale.stamp ## Look for better parameters, as tuning.yaml says: make
 
 seeds: .venv/run.stamp ## Train with N seeds, and tell how much of each figure is luck: make seeds N=5
 	@$(ACTIVATE) && python -m benchmarks.seeds $(or $(N),5)
+
+folds: .venv/run.stamp ## Score each training review by a model that did not learn from it: make folds K=5 [SET='train.lr=1e-4']
+	@$(ACTIVATE) && python -m benchmarks.folds $(or $(K),5) $(foreach change,$(SET),--set '$(change)')
 
 figures: .venv/test.stamp ## Fill README.md and docs/ with the figures of metrics/ and benchmarks/, and draw their plots
 	@$(ACTIVATE) && dvc repro --quiet benchmarks/dvc.yaml:costs && python -m report.drawings && python -m report.documents

@@ -4,11 +4,13 @@ import json
 import re
 import signal
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from sentiment.core.params import load_params
+from sentiment.core.parquet import read_parquet
 from tests.pipeline.interruption import BEGUN, contents, interrupt, results
 from tests.project import Project
 
@@ -182,6 +184,36 @@ def test_several_seeds_give_a_mean_and_a_standard_deviation_of_every_headline_me
     assert set(result["summary"]) == {"test", "books"}
     assert result["seeds"]["1"] != result["seeds"]["2"]
     assert "2 or more" in project.run("python", "-m", "benchmarks.seeds", "1", check=False).stdout
+
+
+@pytest.mark.slow
+def test_folds_score_every_training_review_once_compare_two_settings_and_train_nothing_twice(project: Project) -> None:
+    before = (project.read("dvc.lock"), project.read("params.yaml"))
+    output = project.run("python", "-m", "benchmarks.folds", "2", "--set", "train.lr=1e-3").stdout
+    result = json.loads(project.read("benchmarks/folds.json"))
+    scores, changed, *splits = (
+        read_parquet(project.folder / f"data/{name}.parquet", ["id", "label"]).to_pydict()
+        for name in ("folds/scores", "folds/changed", "subsampled/train", "subsampled/validation")
+    )
+
+    assert re.search(
+        r"with train\.lr=1e-3 the accuracy is 0\.\d+ (higher|lower) \(95 % interval of the difference", output
+    )
+    assert result["folds"].keys() == {"1", "2"}
+    assert result["summary"].keys() == {"params.yaml", "train.lr=1e-3"}
+    assert result["folds"]["1"]["params.yaml"] != result["folds"]["1"]["train.lr=1e-3"]
+    assert scores == changed
+    assert sorted(scores["id"]) == sorted(chain.from_iterable(split["id"] for split in splits))
+    assert result["difference"]["n"] == result["reviews"] == len(scores["id"])
+    assert (project.read("dvc.lock"), project.read("params.yaml")) == before
+
+    trained = sorted((project.folder / ".dvc/cache/runs").rglob("*"))
+    assert project.run("make", "folds", "K=2", "--assume-old=.venv/run.stamp", "ACTIVATE=true").returncode == 0
+    assert sorted((project.folder / ".dvc/cache/runs").rglob("*")) == trained
+    again = json.loads(project.read("benchmarks/folds.json"))
+    assert again["folds"]["1"]["params.yaml"] == result["folds"]["1"]["params.yaml"]
+    assert "difference" not in again
+    project.run("git", "clean", "--quiet", "--force", "benchmarks")
 
 
 @pytest.mark.slow
