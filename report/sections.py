@@ -1,5 +1,6 @@
 """The sections of the report, with tables and charts of what commands of this repository write."""
 
+import csv
 import json
 import subprocess
 from collections.abc import Callable, Sequence
@@ -13,10 +14,13 @@ from report.staleness import note
 from report.tables import evaluation, tokenizers
 from report.tables.markdown import mean_with_sd, parameters, table
 from report.tuning import history, importances
+from sentiment.evaluation.quoting import escape_markdown
 
 PROVENANCE = Path("models/sentiment/provenance.json")
 ERRORS = Path("data/predictions/errors.md")
+SUSPECTS = Path("data/label_audit.csv")
 SHOWN_ERRORS = 10
+SHOWN_SUSPECTS = 20
 SHOWN_TRIALS = 10
 
 
@@ -91,6 +95,7 @@ def sections() -> list[Section]:
             plotted("evaluate/slices.json"),
         ),
         Section("Its most confident errors", *_errors()),
+        *suspects(),
         Section(
             "Behaviour",
             "One capability at a time, on short reviews made from templates.",
@@ -106,6 +111,7 @@ def sections() -> list[Section]:
         benchmark("Models and ways to fine-tune", models),
         benchmark("From one domain to another", transfer),
         benchmark("Luck", seeds),
+        benchmark("Every training review scored by a model that did not learn from it", folds),
         *tuning(),
         *_origin(),
     ]
@@ -150,6 +156,30 @@ def seeds(title: str) -> Section:
     header = ["reviews", *next(iter(found["summary"].values()))]
     text = f"Mean and standard deviation over {len(found['seeds'])} trainings that differ in their seed alone."
     return Section(title, text, [table(header, *rows)])
+
+
+def folds(title: str) -> Section:
+    found = read("benchmarks/folds.json")
+    rows = [[setting, *map(mean_with_sd, spreads.values())] for setting, spreads in found["summary"].items()]
+    header = ["parameters", *next(iter(found["summary"].values()))]
+    return Section(title, evaluation.folds_compared(), [table(header, *rows)])
+
+
+def suspects() -> list[Section]:
+    """Return a section of the reviews whose labels may be wrong; none where no audit was made."""
+    if not SUSPECTS.exists():
+        return []
+    with SUSPECTS.open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    rows = [
+        [review["label"], f"{float(review['score']):.3f}", escape_markdown(review["text"])]
+        for review in found[:SHOWN_SUSPECTS]
+    ]
+    text = (
+        f"{len(found):,} training reviews whose label models doubt that did not learn from them, the likeliest first; "
+        f"{SUSPECTS} has them all. A score is the probability of positive. Whether a label is wrong, a reader decides."
+    )
+    return [Section("Labels that may be wrong", text, [table(["label", "score", "review"], *rows)])]
 
 
 def tuning() -> list[Section]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from report.results import read, rival
-from report.tables.markdown import accuracy_with_interval, lead, table
+from report.tables.markdown import accuracy_with_interval, lead, mean_with_sd, table
 from sentiment.core.params import load_params
 
 TRANSFER = "benchmarks/transfer.json"
@@ -148,7 +148,58 @@ def unequal_classes() -> str:
     return table([*header, "average precision", "ECE"], *rows)
 
 
+def folds_compared() -> str:
+    """Say how accurate the settings are over the folds, and what the other one changes."""
+    found = read("benchmarks/folds.json")
+    said = [
+        f"With {setting} the accuracy is {mean_with_sd(spread['accuracy'])} over {len(found['folds'])} folds of "
+        f"{found['reviews']:,} reviews."
+        for setting, spread in found["summary"].items()
+    ]
+    if other := found.get("difference"):
+        low, high = other["difference_low"], other["difference_high"]
+        said.append(
+            f"The difference is {other['difference']:+.3f} (95 % interval {low:+.3f} to {high:+.3f}, McNemar's p "
+            f"{other['mcnemar_p']:.2g})."
+        )
+    return " ".join(said)
+
+
+def label_audit() -> str:
+    """Say how many of the labels are suspected."""
+    found = read("benchmarks/label_audit.json")
+    count = found["suspects"]
+    return (
+        f"Of {found['reviews']:,} labels {count['all']:,} may be wrong: {count['positive']:,} positive and "
+        f"{count['negative']:,} negative ones."
+    )
+
+
+def flipped_labels() -> str:
+    """Return how many of the labels that were flipped on purpose are among the first suspects."""
+    found = read("benchmarks/flipped_labels.json")
+    rows = [
+        [
+            name,
+            f"{tried['reviews']:,}",
+            f"{tried['flipped']:,}",
+            f"{tried['accuracy']:.3f}",
+            f"{among['first']:,}",
+            f"{among['found']:,}",
+            f"{among['precision']:.2f}",
+            f"{among['recall']:.2f}",
+        ]
+        for name, tried in found["reviews"].items()
+        for among in tried["among"]
+    ]
+    header = ["reviews", "number", "flipped", "accuracy of the scores", "first suspects"]
+    return table([*header, "flipped among them", "precision", "recall"], *rows)
+
+
 FIGURES = {
+    "folds": folds_compared,
+    "label-audit": label_audit,
+    "flipped-labels": flipped_labels,
     "calibration": calibration,
     "slices": slices,
     "unequal-classes": unequal_classes,

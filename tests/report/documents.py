@@ -82,6 +82,10 @@ RUN_CACHE = (
     "tests/pipeline/test_remotes.py::"
     "test_through_a_remote_the_run_cache_restores_only_what_was_sent_and_no_stage_with_metrics"
 )
+FOLDED = (
+    "tests/pipeline/test_experiments.py::"
+    "test_folds_score_every_training_review_once_compare_two_settings_and_train_nothing_twice"
+)
 JOB = "tests/deploy/test_slurm.py::test_it_runs_the_pipeline_or_any_other_command_of_dvc_and_ends_as_that_does"
 COVERED = {
     "sbatch deploy/slurm.sbatch": JOB,
@@ -159,6 +163,18 @@ COVERED = {
     ),
     "python -m tests.hub_server FOLDER": (
         "tests/hub/test_downloads.py::test_the_hubs_bytes_arrive_and_are_announced_before"
+    ),
+    **dict.fromkeys(["make folds", "make folds K=5", "make folds K=5 SET='train.lr=1e-4'"], FOLDED),
+    "python -m benchmarks.label_audit": (
+        "tests/benchmarks/test_label_audit.py::"
+        "test_the_audit_writes_a_ranked_table_that_people_can_open_and_counts_by_label"
+    ),
+    "python -m benchmarks.label_audit --unlabelled reviews.csv -o to_label.csv": (
+        "tests/benchmarks/test_label_audit.py::"
+        "test_a_file_without_labels_is_ranked_the_most_uncertain_first_and_near_duplicates_once"
+    ),
+    "python -m benchmarks.flipped_labels": (
+        "tests/benchmarks/test_label_audit.py::test_flipped_labels_are_among_the_first_suspects_where_words_tell"
     ),
 }
 """What another test does with other words, or without what would take long."""

@@ -94,6 +94,47 @@ def test_a_study_becomes_a_table_of_its_best_trials_a_history_and_importances(
     assert "train.lr" in text
 
 
+def test_suspected_labels_are_shown_as_they_are_written_and_nothing_where_no_audit_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sections.suspects() == []
+
+    Path("data").mkdir()
+    hostile = """<script>alert(1)</script> | **no** `joy` [here](http://example.org)"""
+    lines = ['"id","label","score","text"', f'"1","positive",0.0123,"{hostile}"']
+    lines += [f'"{number}","negative",0.9,"dull {number}"' for number in range(2, 31)]
+    sections.SUSPECTS.write_text("\n".join(lines), encoding="utf-8")
+    text = page(sections.suspects(), "title", "origin")
+
+    assert "30 training reviews whose label models doubt" in text
+    assert re.search(
+        r"<td>positive</td>\s*<td>0.012</td>\s*<td>&lt;script&gt;alert\(1\)&lt;/script&gt; \| \*\*no", text
+    )
+    assert re.findall(r'href="([^"]+)"', text) == ["#s1"]
+    assert ("dull 20" in text, "dull 21" in text) == (True, False)
+
+
+def test_folds_become_a_table_of_both_settings_and_sentences_on_their_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("benchmarks").mkdir()
+    spread = {"accuracy": {"mean": 0.88, "sd": 0.01}, "f1": {"mean": 0.87, "sd": 0.02}}
+    found = {
+        "folds": {"1": {}, "2": {}},
+        "reviews": 22115,
+        "summary": {"params.yaml": spread, "train.lr=1e-4": spread},
+        "difference": {"difference": -0.0123, "difference_low": -0.02, "difference_high": -0.0046, "mcnemar_p": 0.0021},
+    }
+    Path("benchmarks/folds.json").write_text(json.dumps(found), encoding="utf-8")
+    section = sections.folds("Folds")
+
+    assert "With params.yaml the accuracy is 0.880 ± 0.010 over 2 folds of 22,115 reviews." in section.text
+    assert "The difference is -0.012 (95 % interval -0.020 to -0.005, McNemar's p 0.0021)." in section.text
+    assert "| train.lr=1e-4 | 0.880 ± 0.010 | 0.870 ± 0.020 |" in section.tables[0]
+
+
 def test_every_plot_of_dvc_is_drawn_without_the_name_of_its_only_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     plots = dvc_plots()
