@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -38,8 +39,21 @@ class Clone:
         yaml.dump(params, self.folder / "params.yaml")
 
     def reproduce(self, *stages: str) -> None:
-        """Run the stages, and what they need, unless the cache has their outputs."""
-        subprocess.run(["dvc", "repro", "--quiet", *stages], cwd=self.folder, env=self.environment, check=True)
+        """Run the stages, and what they need, unless the cache has their outputs.
+
+        An interruption waits until an interrupted training has saved its checkpoint.
+        """
+        command = ["dvc", "repro", "--quiet", *stages]
+        process = subprocess.Popen(command, cwd=self.folder, env=self.environment, start_new_session=True)
+        try:
+            failed = process.wait()
+        except KeyboardInterrupt:
+            # To all of its processes, as DVC itself ignores it while a stage runs.
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+            raise
+        if failed:
+            raise subprocess.CalledProcessError(failed, command)
 
     def read(self, path: str) -> Any:
         """Return the content of one of the clone's JSON files."""

@@ -1,7 +1,13 @@
 """Trying parameters in a clone: what is written there, what is run, and which trials are due."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +47,52 @@ def test_a_clone_has_the_users_parameters_but_for_the_overrides(clone: Clone) ->
     assert (params.train.lr, params.seed) == (3e-5, 7)
     restored = {"seed": ours.seed, "train": params.train.model_copy(update={"lr": ours.train.lr})}
     assert params.model_copy(update=restored) == ours
+
+
+DVC = """\
+#!{python}
+import signal, sys, time
+from pathlib import Path
+
+def save(*_):
+    time.sleep(0.5)
+    Path("saved").touch()
+    sys.exit(1)
+
+signal.signal(signal.SIGINT, save)
+Path("began").touch()
+time.sleep(60 if sys.argv[-1] == "train" else 0)
+sys.exit(sys.argv[-1] == "fail")
+"""
+"""In DVC's place, a training that saves a checkpoint when it is interrupted, and a stage that fails."""
+
+
+@pytest.fixture
+def with_dvc(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "dvc").write_text(DVC.format(python=sys.executable), encoding="utf-8")
+    (folder / "dvc").chmod(0o755)
+    clone.environment = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    return clone
+
+
+def test_an_interrupted_trial_waits_for_the_checkpoint_that_its_training_saves(with_dvc: Clone) -> None:
+    def interrupt() -> None:
+        while not (with_dvc.folder / "began").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        with_dvc.reproduce("train")
+
+    assert (with_dvc.folder / "saved").exists()
+
+
+def test_a_stage_that_fails_is_noticed_and_one_that_does_not_is_not(with_dvc: Clone) -> None:
+    with_dvc.reproduce("subsample")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 1"):
+        with_dvc.reproduce("fail")
 
 
 @pytest.mark.parametrize("plan", [models.VARIANTS, transfer.ROWS], ids=str)
