@@ -1,7 +1,7 @@
 """Write one page that shows the last run and the benchmarks: it needs neither network nor scripts.
 
 Reads   metrics/, plots/, benchmarks/*.json, studies/*/trials.json, params.yaml, models/sentiment/provenance.json,
-        data/predictions/errors.md
+        data/predictions/errors.md, data/label_audit.csv
 Writes  report/index.html
 
     python -m report                  (make report)
