@@ -4,12 +4,11 @@ Out-of-fold scores come from TF-IDF and a logistic regression, which learn from 
 the transformer for each fold of 25,000 long reviews takes an hour. Labels that were wrong before count as false alarms,
 so the precision is a lower bound.
 
-Reads   FOLDER/imdb-train.parquet (docs/datasets.md says what it is and whose), params.yaml,
-        data/subsampled/{train,validation}.parquet
+Reads   data/real/reviews/imdb-train.parquet, data/subsampled/{train,validation}.parquet, params.yaml
 Writes  benchmarks/flipped_labels.json    per set of reviews: how many were flipped and suspected, and of the first
                                           suspects how many had been flipped
 
-    python -m benchmarks.flipped_labels FOLDER [--share 0.02]
+    python -m benchmarks.flipped_labels [--share 0.02]
 """
 
 from argparse import ArgumentParser
@@ -28,10 +27,11 @@ from tqdm import tqdm
 from benchmarks.folds import read_pool
 from benchmarks.grouping import folds_of, groups
 from benchmarks.label_audit import suspects
+from benchmarks.real_data import reviews
 from sentiment.core.command import run
 from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
-from sentiment.core.params import Baseline, Params, load_params
+from sentiment.core.params import Params, load_params
 from sentiment.metrics import evaluate
 from sentiment.reviews.selection import select, survey, tidy
 from sentiment.reviews.table import read_reviews
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESULTS = Path("benchmarks/flipped_labels.json")
-IMDB = "imdb-train.parquet"
+IMDB = "imdb-train"
 FOLDS = 5
+C = 10
+"""Inverse strength of the regression's L2 penalty."""
 FIRST = 100
 
 
@@ -59,18 +61,16 @@ def flip(labels: NDArray[np.integer], share: float, seed: int) -> NDArray[np.boo
     return flipped
 
 
-def out_of_fold(
-    texts: Sequence[str], labels: NDArray[np.integer], folds: NDArray[np.int64], params: Baseline
-) -> NDArray[np.float64]:
+def out_of_fold(texts: Sequence[str], labels: NDArray[np.integer], folds: NDArray[np.int64]) -> NDArray[np.float64]:
     """Score each text by a classifier that learnt from the other folds, float64 [texts].
 
-    It is that of `baseline`, but for the counting of words, which is done once for all folds and knows no labels.
+    Words are counted once for all folds, as that knows no labels.
     """
     counts = CountVectorizer(ngram_range=(1, 2)).fit_transform(texts)
     scores = np.empty(len(labels))
     for fold in tqdm(np.unique(folds), desc="folds"):
         held_out = folds == fold
-        classifier = make_pipeline(TfidfTransformer(), LogisticRegression(C=params.C, max_iter=1000))
+        classifier = make_pipeline(TfidfTransformer(), LogisticRegression(C=C, max_iter=1000))
         classifier.fit(counts[~held_out], labels[~held_out])
         scores[held_out] = classifier.predict_proba(counts[held_out])[:, 1]
     return scores
@@ -97,7 +97,7 @@ def try_on(reviews: "pd.DataFrame", share: float, params: Params) -> dict[str, A
     given = np.where(flipped, 1 - labels, labels)
     texts = reviews.text.tolist()
     folds = folds_of(given, groups(texts, params.subsample.near_duplicate), FOLDS, params.seed)
-    scores = out_of_fold(texts, given, folds, params.baseline)
+    scores = out_of_fold(texts, given, folds)
     ranked = suspects(given, scores)
     number = int(flipped.sum())
     return {
@@ -111,16 +111,15 @@ def try_on(reviews: "pd.DataFrame", share: float, params: Params) -> dict[str, A
 
 def main() -> None:
     parser = ArgumentParser("flipped_labels")
-    parser.add_argument("folder", type=Path, help=f"has {IMDB}")
     parser.add_argument("--share", type=float, default=0.02, help="of the labels that are flipped (0.02)")
     arguments = parser.parse_args()
     if not 0 < arguments.share < 0.5:
         raise UserError(f"--share is {arguments.share}, but must be more than 0 and less than 0.5")
     params = load_params()
-    pools = {params.dataset: read_pool(), IMDB.removesuffix(".parquet"): read_usable(arguments.folder / IMDB, params)}
+    pools = {params.dataset: read_pool(), IMDB: read_usable(reviews(IMDB), params)}
     results = {}
-    for name, reviews in pools.items():
-        results[name] = try_on(reviews, arguments.share, params)
+    for name, pool in pools.items():
+        results[name] = try_on(pool, arguments.share, params)
         among = results[name]["among"][1]
         print(f"{name}: of the first {among['first']:,} suspects {among['precision']:.0%} had been flipped")
     write_json(RESULTS, {"share": arguments.share, "folds": FOLDS, "seed": params.seed, "reviews": results})

@@ -1,18 +1,16 @@
 """Train where one label is rare, with and without weights of the classes, and decide at 0.5 and at a fitted threshold.
 
-Reads   the pipeline as committed, data/sample_reviews.parquet, the folder's twitter-us-airline.parquet (text, label)
+Reads   the pipeline as committed, data/sample_reviews.parquet, data/real/reviews/twitter-us-airline.parquet
 Writes  benchmarks/unequal_classes.json    per dataset and change: the fitted threshold, and the metrics of the test
                                            reviews at 0.5 and at the threshold
 
-    python -m benchmarks.unequal_classes FOLDER
+    python -m benchmarks.unequal_classes
 
-The file is not part of this repository (docs/datasets.md says what it is and whose). Of the project's own reviews all
-negative ones are taken, and of the positive ones a nineteenth of as many. What is in unequal_classes.json already is
-not run again; delete it to start anew.
+Of the project's own reviews all negative ones are taken, and of the positive ones a nineteenth of as many. What is in
+unequal_classes.json already is not run again; delete it to start anew.
 """
 
 import json
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
+from benchmarks.real_data import reviews
 from benchmarks.trials import Clone, temporary_clone
 from sentiment.core.command import run
-from sentiment.core.errors import UserError
 from sentiment.core.files import write_json
 from sentiment.core.parquet import read_parquet, write_parquet
 from sentiment.metrics import HALF, evaluate
@@ -31,7 +29,7 @@ from sentiment.model.decision import load_decision
 
 RESULTS = Path("benchmarks/unequal_classes.json")
 OWN = Path("data/sample_reviews.parquet")
-AIRLINE = "twitter-us-airline.parquet"
+AIRLINE = "twitter-us-airline"
 BASE: dict[str, Any] = {
     "cross_datasets": [],
     "subsample.train_size": 2000,
@@ -67,20 +65,15 @@ def measure(clone: Clone) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = ArgumentParser("unequal_classes")
-    parser.add_argument("folder", type=Path)
-    airline = parser.parse_args().folder / AIRLINE
-    if not airline.is_file():
-        raise UserError(f"{airline} is missing: give a folder that has it")
     datasets = {
-        "airline": read_parquet(airline, ["text", "label"]),
+        "airline": read_parquet(reviews(AIRLINE), ["text", "label"]),
         "reviews_5": rare_positives(read_parquet(OWN, ["text", "label"])),
     }
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     due = [(name, change) for name in datasets for change in CHANGES if change not in results.get(name, {})]
     with temporary_clone() as clone:
-        for name, reviews in datasets.items():
-            write_parquet(clone.folder / f"own/{name}.parquet", reviews)
+        for name, table in datasets.items():
+            write_parquet(clone.folder / f"own/{name}.parquet", table)
         for name, change in tqdm(due, desc="unequal classes"):
             clone.set(BASE | CHANGES[change] | {"dataset": f"{name}.parquet"})
             results.setdefault(name, {})[change] = measure(clone)

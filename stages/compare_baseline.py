@@ -1,6 +1,7 @@
 """Say how far the fine-tuned model is ahead of the strongest cheap rival, both having scored the same reviews.
 
-Reads   models/sentiment/, data/predictions/{test,baseline}.parquet, data/predictions/{cross,cross_baseline}/NAME.parquet
+Reads   models/sentiment/, data/predictions/{test,baseline}.parquet, and of NAME, each of cross_datasets,
+        data/predictions/{cross,cross_baseline}/NAME.parquet
 Writes  metrics/compare_baseline.json    of the test reviews and each further dataset: the difference of the accuracies,
                                          the model's less the rival's, with its paired 95 % interval, and McNemar's p
 

@@ -19,16 +19,19 @@ MADE: dict[str, dict[str, Any]] = {
     name: stage.get("do", stage) for name, stage in read_yaml(ROOT / MEASUREMENTS)["stages"].items()
 }
 PREPARING = ("download", "subsample", "tokenize")
-TRAINING = (*PREPARING, "train", "evaluate", "download_cross", "cross_dataset_evaluate")
-BESIDE_TFIDF = (*TRAINING, "baseline", "cross_dataset_baseline")
+SCORING = (*PREPARING, "train", "evaluate")
+TRAINING = (*SCORING, "download_cross", "cross_dataset_evaluate")
+BESIDE_RIVALS = (*TRAINING, "baseline", "cross_dataset_baseline")
 STARTED: dict[str, tuple[str, ...]] = {
-    "imdb": BESIDE_TFIDF,
+    "folds": SCORING,
+    "imdb": BESIDE_RIVALS,
     "models": TRAINING,
     "preparing": ("subsample", "tokenize"),
     "seeds": TRAINING,
     "soak": tuple(STAGES),
     "speeds": tuple(STAGES),
-    "transfer": BESIDE_TFIDF,
+    "transfer": BESIDE_RIVALS,
+    "unequal_classes": SCORING,
 }
 """The stages of the product that a measurement runs."""
 MODULES = {"load": ["app/__main__.py"], "workers": ["sentiment/predict.py"]}

@@ -228,7 +228,6 @@ ELSEWHERE = {
     "dvc repro benchmarks/dvc.yaml:STAGE": HOURS,
     "dvc repro --keep-going benchmarks/dvc.yaml": HOURS,
     "python -m benchmarks.models": HOURS,
-    "python -m benchmarks.unequal_classes FOLDER": HOURS,
     "dvc commit benchmarks/dvc.yaml:STAGE": "comes after hours",
     **dict.fromkeys(["dvc commit", "dvc exp save"], "is warned of"),
     **dict.fromkeys(["make test", "make test-slow", "make test-all"], "is what runs this"),
