@@ -52,10 +52,15 @@ def named(name: str) -> psutil.Process:
     return process
 
 
+def _wait_for_the_end(ended: Event) -> None:
+    sys.stdin.read()
+    ended.set()
+
+
 def main() -> None:
     command, *rest = sys.argv[1:]
     ended = Event()
-    Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    Thread(target=_wait_for_the_end, args=[ended], daemon=True).start()
     started = set()
     for name in rest:
         with suppress(psutil.NoSuchProcess):

@@ -79,7 +79,7 @@ def test_a_stage_names_a_package_where_it_uses_two_or_more_of_its_modules_else_t
     assert [dep for dep in code(name) if covered(dep.parent, packages)] == []
 
 
-@pytest.mark.parametrize(("file", "longest"), [("dvc.yaml", 440), ("dvc.lock", 2000)])
+@pytest.mark.parametrize(("file", "longest"), [("dvc.yaml", 460), ("dvc.lock", 2000)])
 def test_the_pipeline_is_short_enough_to_read(file: str, longest: int) -> None:
     assert len((ROOT / file).read_text(encoding="utf-8").splitlines()) <= longest
 
