@@ -27,9 +27,9 @@ def measurement(file: str | Path) -> str | None:
     return None
 
 
-def command(*names: str) -> str:
-    """Return the command that makes measurements anew."""
-    return f"dvc repro {' '.join(f'{MEASUREMENTS.as_posix()}:{name}' for name in names)}"
+def command(name: str) -> str:
+    """Return the command that makes a measurement anew."""
+    return f"dvc repro {MEASUREMENTS.as_posix()}:{name}"
 
 
 def read(file: str) -> Any:

@@ -29,7 +29,8 @@ def note(measurements: Collection[str]) -> str:
     names = sorted(stale(Path.cwd()).intersection(measurements))
     if not names:
         return ""
-    return f"({', '.join(names)}: measured before later changes of the code; `{command(*names)}` measures anew)"
+    remedy = f"`{command(names[0])}` measures anew" if len(names) == 1 else f"`{command('NAME')}` measures one anew"
+    return f"(measured before later changes of the code: {', '.join(names)}; {remedy})"
 
 
 @cache

@@ -115,7 +115,7 @@ def test_every_measurement_that_a_document_names_is_a_stage() -> None:
     with Repo(ROOT) as repo:
         stages = {stage.name for stage in repo.stage.load_all(str(ROOT / MEASUREMENTS))}
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
-    named = {name for text in texts for name in re.findall(r"benchmarks/dvc\.yaml:([\w@]+)", text)} - {"STAGE"}
+    named = {name for text in texts for name in re.findall(r"benchmarks/dvc\.yaml:([\w@]+)", text)} - {"NAME"}
 
     assert named
     assert named <= stages

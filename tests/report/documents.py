@@ -34,7 +34,7 @@ def commands(document: Path) -> list[str]:
     typed = [re.split(r"\s+#", line)[0].strip() for line in lines if not EXPORT.match(line)]
     quoted = [" ".join(command.split()) for command in INLINE.findall(text)]
     found = [command for command in [*typed, *quoted] if command and not command.startswith("#")]
-    return [STAGES.sub("benchmarks/dvc.yaml:STAGE", command) for command in found]
+    return [STAGES.sub("benchmarks/dvc.yaml:NAME", command) for command in found]
 
 
 RUN = [
@@ -225,10 +225,10 @@ ELSEWHERE = {
     "kubectl apply -f deploy/kuberay.yaml": KUBERNETES,
     "kubectl delete -f deploy/kuberay.yaml": KUBERNETES,
     "make soak": HOURS,
-    "dvc repro benchmarks/dvc.yaml:STAGE": HOURS,
+    "dvc repro benchmarks/dvc.yaml:NAME": HOURS,
     "dvc repro --keep-going benchmarks/dvc.yaml": HOURS,
     "python -m benchmarks.models": HOURS,
-    "dvc commit benchmarks/dvc.yaml:STAGE": "comes after hours",
+    "dvc commit benchmarks/dvc.yaml:NAME": "comes after hours",
     **dict.fromkeys(["dvc commit", "dvc exp save"], "is warned of"),
     **dict.fromkeys(["make test", "make test-slow", "make test-all"], "is what runs this"),
     "python -m sentiment.comparison NAME workspace": "the same as make compare",

@@ -61,7 +61,7 @@ def test_the_section_of_a_stale_measurement_says_how_to_make_it_anew(
         return Section(title, f"{read('benchmarks/models.json')['threads']} threads.")
 
     assert sections.benchmark("M", section).text == (
-        "2 threads. (models: measured before later changes of the code; "
+        "2 threads. (measured before later changes of the code: models; "
         "`dvc repro benchmarks/dvc.yaml:models` measures anew)"
     )
 

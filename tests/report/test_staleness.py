@@ -136,9 +136,9 @@ def test_a_table_says_that_it_is_stale_and_how_to_make_it_anew_and_a_fresh_one_s
 
     assert filled("seeds") == "<!-- made-up -->\n| a table |\n<!-- end of made-up -->"
     assert filled("seeds", "models") == (
-        "<!-- made-up -->\n| a table |\n\n(models: measured before later changes of the code; "
+        "<!-- made-up -->\n| a table |\n\n(measured before later changes of the code: models; "
         "`dvc repro benchmarks/dvc.yaml:models` measures anew)\n<!-- end of made-up -->"
     )
-    assert "`dvc repro benchmarks/dvc.yaml:models benchmarks/dvc.yaml:speeds@amx` measures anew)" in filled(
-        "speeds/amx", "models"
+    assert "(measured before later changes of the code: models, speeds@amx; `dvc repro benchmarks/dvc.yaml:NAME` " in (
+        filled("speeds/amx", "models")
     )
