@@ -108,7 +108,7 @@ def test_labels_are_flipped_by_the_seed_and_as_many_as_was_said() -> None:
 
 @pytest.mark.parametrize("share", ["0", "0.5", "2"])
 def test_a_share_that_would_flip_none_or_most_is_refused(share: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["flipped_labels", "folder", "--share", share])
+    monkeypatch.setattr("sys.argv", ["flipped_labels", "--share", share])
 
     with pytest.raises(UserError, match=r"^--share is .*, but must be more than 0 and less than 0\.5$"):
         flipped_labels.main()
