@@ -17,7 +17,14 @@ from sentiment.serving.predictor import Predictor
 from tests.conftest import ROOT
 from tests.hub_server import TOKEN, Fault, Hub, only_hub, running
 
-METRICS = {"steps": 1, "best_step": 1, "validations": 1, "validation": {"accuracy": 1, "log_loss": 0}, "temperature": 1}
+METRICS = {
+    "steps": 1,
+    "best_step": 1,
+    "validations": 1,
+    "validation": {"accuracy": 1, "log_loss": 0},
+    "temperature": 1,
+    "decision": {"threshold": 0.5, "low": 0.35, "high": 0.65},
+}
 ORIGIN = {"model": "tiny", "licence": "CC0-1.0", "origin": "org/tiny", "revision": "none"}
 
 
