@@ -18,6 +18,7 @@ def page(sections: Sequence[Section], title: str, origin: str) -> str:
     parts = [
         {
             "title": section.title,
+            "question": section.question,
             "text": markdown.render(section.text),
             "tables": [markdown.render(table) for table in section.tables],
             "charts": [svg(spec, f"s{number}c{place}") for place, spec in enumerate(section.charts)],

@@ -23,6 +23,27 @@ SHOWN_ERRORS = 10
 SHOWN_SUSPECTS = 20
 SHOWN_TRIALS = 10
 
+QUESTIONS = {
+    "How well it generalizes": "How often is it right, on which reviews, and how far ahead of what is cheap?",
+    "Training": "Did it learn to the end, and not too long?",
+    "Calibration": "Is it right as often as it is sure?",
+    "When not to answer": "How good are its answers if it may keep silent?",
+    "Where it fails": "Which reviews does it misread?",
+    "Its most confident errors": "What do its worst mistakes look like?",
+    "Labels that may be wrong": "Which labels should a reader check?",
+    "Behaviour": "Does it understand negation, contrast, typos?",
+    "Tokenizers": "What does the way to cut words change?",
+    "Models and ways to fine-tune": "Which model, for what cost?",
+    "From one domain to another": "What does one kind of reviews teach about others?",
+    "Luck": "How much of a figure is the seed's?",
+    "Folds": "How good is it on all reviews that there are?",
+    "Tuning": "Which parameters are better, and which matter?",
+    "Data": "How many reviews, and of which label?",
+    "Parameters": "What was it made with?",
+    "Provenance": "What do its bits depend on?",
+}
+"""What each section answers, by its title up to a colon."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -32,6 +53,11 @@ class Section:
     text: str
     tables: Sequence[str] = ()
     charts: Sequence[Spec] = ()
+
+    @property
+    def question(self) -> str:
+        """What the section answers, for the table of contents; empty where nobody has said it."""
+        return QUESTIONS.get(self.title.partition(":")[0], "")
 
 
 def dvc_plots() -> dict[str, Spec]:
@@ -111,7 +137,7 @@ def sections() -> list[Section]:
         benchmark("Models and ways to fine-tune", models),
         benchmark("From one domain to another", transfer),
         benchmark("Luck", seeds),
-        benchmark("Every training review scored by a model that did not learn from it", folds),
+        benchmark("Folds", folds),
         *tuning(),
         *_origin(),
     ]
@@ -162,7 +188,8 @@ def folds(title: str) -> Section:
     found = read("benchmarks/folds.json")
     rows = [[setting, *map(mean_with_sd, spreads.values())] for setting, spreads in found["summary"].items()]
     header = ["parameters", *next(iter(found["summary"].values()))]
-    return Section(title, evaluation.folds_compared(), [table(header, *rows)])
+    text = f"Each review is scored by a model that learnt from the other folds. {evaluation.folds_compared()}"
+    return Section(title, text, [table(header, *rows)])
 
 
 def suspects() -> list[Section]:

@@ -177,3 +177,13 @@ def test_the_page_of_dvc_plots_loads_scripts_of_this_folder_only() -> None:
     assert re.findall(r'src="([^"]+)"', template) == ["../.dvc/tmp/vega.js"]
     assert "{plot_divs}" in template
     assert "{scripts}" not in template
+
+
+@pytest.mark.slow
+def test_the_table_of_contents_says_what_every_section_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    made = sections.sections()
+
+    assert len(made) > 12
+    assert [section.title for section in made if not section.question] == []
+    assert f"<small>{made[0].question}</small>" in page(made[:1], "T", "O")
