@@ -88,10 +88,10 @@ def test_editing_what_serves_exports_anew_and_no_more(project: Project) -> None:
 
 def test_an_experiment_reruns_what_reads_its_parameter_shows_its_difference_and_can_be_undone(project: Project) -> None:
     before = project.read("dvc.lock")
-    output = project.dvc("exp", "run", "--name", "looser", "--set-param", "baseline.C=[0.1]")
+    output = project.dvc("exp", "run", "--name", "looser", "--set-param", "baseline.C=[100]")
 
     assert set(STAGE.findall(output)) == {"baseline", "cross_dataset_baseline", "compare_baseline"}
-    assert load_params(project.folder / "params.yaml").baseline.C == [0.1]
+    assert load_params(project.folder / "params.yaml").baseline.C == [100]
     changed = set(json.loads(project.dvc("metrics", "diff", "--json")))
     assert {"metrics/baseline.json", "metrics/cross_baseline/books.json"} <= changed
     assert changed <= {f"metrics/{name}.json" for name in ("baseline", "cross_baseline/books", "compare_baseline")}

@@ -173,9 +173,6 @@ COVERED = {
         "tests/benchmarks/test_label_audit.py::"
         "test_a_file_without_labels_is_ranked_the_most_uncertain_first_and_near_duplicates_once"
     ),
-    "python -m benchmarks.flipped_labels": (
-        "tests/benchmarks/test_label_audit.py::test_flipped_labels_are_among_the_first_suspects_where_words_tell"
-    ),
 }
 """What another test does with other words, or without what would take long."""
 
