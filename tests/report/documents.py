@@ -164,6 +164,10 @@ COVERED = {
     "python -m tests.hub_server FOLDER": (
         "tests/hub/test_downloads.py::test_the_hubs_bytes_arrive_and_are_announced_before"
     ),
+    "make seeds N=5": (
+        "tests/pipeline/test_experiments.py::"
+        "test_several_seeds_give_a_mean_and_a_standard_deviation_of_every_headline_metric"
+    ),
     **dict.fromkeys(["make folds", "make folds K=5", "make folds K=5 SET='train.lr=1e-4'"], FOLDED),
     "python -m benchmarks.label_audit": (
         "tests/benchmarks/test_label_audit.py::"
