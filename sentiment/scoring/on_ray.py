@@ -105,8 +105,9 @@ def _connect(address: str) -> None:
 def _start(workers: int | None) -> None:
     import ray
 
-    from sentiment.scoring.reaper import end_children
+    from sentiment.scoring.reaper import end_children, mark
 
+    mark()
     for left in reversed(range(TRIES)):
         try:
             ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=STORE, **QUIET)

@@ -23,7 +23,7 @@ def prepared(project: Project) -> None:
     environment = project.folder / ".venv"
     (environment / "bin").mkdir(parents=True, exist_ok=True)
     (environment / "bin/activate").touch()
-    for stamp in ("run", "app", "test"):
+    for stamp in ("run", "app", "scale", "test"):
         (environment / f"{stamp}.stamp").touch()
     films = pd.read_parquet(project.folder / "data/sample_reviews.parquet").head(300)
     films[["text", "label"]].to_csv(project.folder / "reviews.csv", index=False)
