@@ -137,7 +137,7 @@ def test_a_fold_becomes_the_test_split_of_a_dataset_whose_training_split_has_the
 ) -> None:
     monkeypatch.chdir(ROOT)
     pool = pd.DataFrame({"text": list("abcdef"), "label": [0, 1] * 3, "fold": [0, 1, 2] * 2})
-    folds.put_dataset(Copy(tmp_path), pool, 1)  # type: ignore[arg-type]
+    folds.put_dataset(Copy(tmp_path), pool, 1)
 
     entry = load_catalog(tmp_path / "catalog.yaml").datasets[folds.DATASET]
     texts = {
